@@ -1,0 +1,7 @@
+"""Data sets: interactions of users and items, and what the items look and read like."""
+
+from crane_pyg.datasets.hetero import build_hetero_data, modalities
+from crane_pyg.datasets.multimodal import MultimodalDataset
+from crane_pyg.datasets.synthetic import SyntheticMultimodal
+
+__all__ = ["MultimodalDataset", "SyntheticMultimodal", "build_hetero_data", "modalities"]

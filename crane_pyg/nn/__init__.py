@@ -1,0 +1,15 @@
+"""Layers that compose into any PyG model."""
+
+from crane_pyg.nn.attention import RecursiveCrossModalAttention
+from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum
+from crane_pyg.nn.loss import bpr_loss, info_nce_loss
+
+__all__ = [
+    "BipartiteConv",
+    "RecursiveCrossModalAttention",
+    "SemanticConv",
+    "UserProfile",
+    "WeightedSum",
+    "bpr_loss",
+    "info_nce_loss",
+]

@@ -1,0 +1,6 @@
+"""Transforms build and normalise graphs."""
+
+from crane_pyg.transforms.drop_edge import DegreeDropEdge, degree_drop_edge
+from crane_pyg.transforms.normalize import bipartite_norm, row_normalize
+
+__all__ = ["DegreeDropEdge", "bipartite_norm", "degree_drop_edge", "row_normalize"]

@@ -1,0 +1,4 @@
+from crane_pyg.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The graph that every data set of this package hands out."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.utils import sort_edge_index
+
+USER_TO_ITEM = ("user", "interacts", "item")
+ITEM_TO_USER = ("item", "rev_interacts", "user")
+
+
+def build_hetero_data(
+    edge_index: Tensor,
+    label: Tensor,
+    *,
+    num_users: int,
+    num_items: int,
+    features: Mapping[str, Tensor] | None = None,
+    masks: Mapping[str, Tensor] | None = None,
+) -> HeteroData:
+    r"""Builds the user-item graph with its held-out pairs and its items' modalities.
+
+    Only training pairs become edges, in both directions, each sorted by its source and then its
+    target. Held-out pairs lie in ``val_edge_label_index`` and ``test_edge_label_index`` of
+    ``('user', 'interacts', 'item')``. A modality ``m`` lies in ``data['item']`` as ``x_m`` and
+    ``m_mask``.
+
+    Args:
+        edge_index (torch.Tensor): Distinct pairs of a user and an item.
+        label (torch.Tensor): The split of each pair: 0 train, 1 validation, 2 test.
+        num_users (int): Number of users :math:`M`.
+        num_items (int): Number of items :math:`N`.
+        features (dict, optional): Item features by the name of their modality.
+            (default: :obj:`None`)
+        masks (dict, optional): Which items have the modality, by its name; a modality that is
+            not named here is one that all items have. (default: :obj:`None`)
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`, **label:** :math:`(E)`
+        - **features:** :math:`(N, d_m)` each, **masks:** :math:`(N)` each
+
+    Raises:
+        ValueError: if shapes do not agree, an id or a label is out of range, or a mask names
+            a modality without features.
+    """
+    features, masks = features or {}, masks or {}
+    _check_pairs(edge_index, label, num_users, num_items)
+    _check_modalities(features, masks, num_items)
+
+    data = HeteroData()
+    data["user"].num_nodes = num_users
+    data["item"].num_nodes = num_items
+    for name in sorted(features):
+        mask = masks.get(name, torch.ones(num_items, dtype=torch.bool))
+        data["item"][f"x_{name}"] = features[name].float()
+        data["item"][f"{name}_mask"] = mask.bool()
+
+    pairs = [sort_edge_index(edge_index[:, label == split]) for split in range(3)]
+    data[USER_TO_ITEM].edge_index = pairs[0]
+    data[USER_TO_ITEM].val_edge_label_index = pairs[1]
+    data[USER_TO_ITEM].test_edge_label_index = pairs[2]
+    data[ITEM_TO_USER].edge_index = sort_edge_index(pairs[0].flip(0))
+    return data
+
+
+def modalities(data: HeteroData) -> dict[str, int]:
+    """Returns the width of every item modality, by name and in the order of names."""
+    stored = {key.removeprefix("x_"): x for key, x in data["item"].items() if key.startswith("x_")}
+    return {name: stored[name].size(1) for name in sorted(stored)}
+
+
+def _check_pairs(edge_index: Tensor, label: Tensor, num_users: int, num_items: int) -> None:
+    if edge_index.dim() != 2 or edge_index.size(0) != 2 or edge_index.dtype != torch.long:
+        found = f"{edge_index.dtype}, {tuple(edge_index.shape)}"
+        raise ValueError(f"`edge_index` must be an int64 tensor of shape (2, E) (got {found})")
+    if label.shape != edge_index.shape[1:]:
+        raise ValueError(f"`label` must have one value per pair (got {tuple(label.shape)})")
+    for name, value, size in (
+        ("users", edge_index[0], num_users),
+        ("items", edge_index[1], num_items),
+        ("labels", label, 3),
+    ):
+        if value.numel() > 0 and (value.min() < 0 or value.max() >= size):
+            found = f"{int(value.min())} to {int(value.max())}"
+            raise ValueError(f"The {name} must lie between 0 and {size - 1} (got {found})")
+
+
+def _check_modalities(
+    features: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_items: int
+) -> None:
+    for name, x in features.items():
+        if x.dim() != 2 or x.size(0) != num_items:
+            shape = tuple(x.shape)
+            raise ValueError(f"Features '{name}' must have shape ({num_items}, d) (got {shape})")
+    for name, mask in masks.items():
+        if name not in features:
+            raise ValueError(f"A mask needs features of the same modality (got '{name}')")
+        if mask.shape != (num_items,):
+            shape = tuple(mask.shape)
+            raise ValueError(f"Mask '{name}' must have shape ({num_items},) (got {shape})")

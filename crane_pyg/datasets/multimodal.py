@@ -1,0 +1,177 @@
+"""A data set that lies in a folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData, InMemoryDataset
+
+from crane_pyg.datasets._reader import (
+    LABEL,
+    check_items,
+    find_features,
+    find_interactions,
+    read_features,
+    read_interactions,
+)
+from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.interactions import (
+    SPLIT_NAMES,
+    frequent_users,
+    merge_duplicates,
+    random_split,
+)
+from crane_pyg.datasets.report import DatasetReport
+
+
+class MultimodalDataset(InMemoryDataset):
+    r"""Interactions and item features read from the files of one folder.
+
+    The folder holds ``<name>.inter``, a tab-separated table with the columns ``userID``,
+    ``itemID`` and ``x_label`` (0 train, 1 validation, 2 test), and any number of
+    ``<modality>_feat.npy``, whose row :math:`i` belongs to item :math:`i`. An item whose row is
+    zero everywhere lacks that modality. A pair that occurs several times is kept once, in its
+    earliest split.
+
+    Files are read at construction and never written, so nothing can go stale. See
+    :func:`~crane_pyg.datasets.build_hetero_data` for what ``dataset[0]`` holds and
+    :obj:`report` for what was counted on the way.
+
+    Args:
+        root (str or Path): The folder.
+        name (str, optional): Which ``.inter`` file to read, without its ending. If :obj:`None`,
+            the folder must hold exactly one. (default: :obj:`None`)
+        split (str, optional): ``'given'`` takes the split from ``x_label``; ``'random'`` draws
+            one, 8:1:1 over all interactions, and does not need that column.
+            (default: :obj:`'given'`)
+        seed (int, optional): Seed of the random split. (default: :obj:`0`)
+        min_user_interactions (int, optional): Drops, before splitting, users with fewer distinct
+            interactions. If any is dropped, the others are renumbered without gaps and
+            ``data['user'].original_id`` tells their ids in the file; items keep their ids.
+            (default: :obj:`0`)
+        transform (callable, optional): Applied at every access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied once, after reading. (default: :obj:`None`)
+        force_reload (bool, optional): Taken for the sake of PyG's interface; since nothing is
+            cached, the files are always read. (default: :obj:`False`)
+
+    Raises:
+        ValueError: naming file, column, line and value, for whatever is wrong with the files,
+            and if a split is left empty.
+    """
+
+    report: DatasetReport
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        split: str = "given",
+        seed: int = 0,
+        min_user_interactions: int = 0,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        if split not in ("given", "random"):
+            raise ValueError(f"`split` must be 'given' or 'random' (got {split!r})")
+        if min_user_interactions < 0:
+            raise ValueError(
+                f"`min_user_interactions` must not be negative (got {min_user_interactions})"
+            )
+        super().__init__(os.fspath(root), transform, pre_transform, force_reload=force_reload)
+        self.split = split
+        self.seed = seed
+        self.min_user_interactions = min_user_interactions
+        self._path = find_interactions(self.root, name)
+        self.name = self._path.stem
+        data = self._read()
+        self.data = data if pre_transform is None else pre_transform(data)
+
+    @property
+    def raw_dir(self) -> str:
+        return self.root
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        paths = [self._path, *find_features(self.root).values()]
+        return [path.name for path in paths]
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        return []
+
+    def _read(self) -> HeteroData:
+        features, masks, source = _read_modalities(self.root)
+        rows, given = read_interactions(self._path, labelled=self.split == "given")
+        num_users, num_items = (rows.max(dim=1).values + 1).tolist()
+        if source is not None:
+            rows_of_features = next(iter(features.values())).size(0)
+            check_items(self._path, rows[1], source, rows_of_features)
+            num_items = rows_of_features
+
+        label = torch.zeros_like(rows[0]) if given is None else given
+        pairs, label, num_leaked = merge_duplicates(rows, label)
+        num_duplicates = rows.size(1) - pairs.size(1)
+
+        kept, is_kept = frequent_users(pairs, self.min_user_interactions)
+        num_dropped = num_users - kept.numel() if self.min_user_interactions > 0 else 0
+        if num_dropped > 0:
+            pairs, label = pairs[:, is_kept], label[is_kept]
+            pairs = torch.stack([torch.searchsorted(kept, pairs[0]), pairs[1]])
+            num_users = kept.numel()
+
+        if given is None:
+            label = random_split(label.numel(), self.seed)
+        self._check_splits(label)
+        data = build_hetero_data(
+            pairs,
+            label,
+            num_users=num_users,
+            num_items=num_items,
+            features=features,
+            masks=masks,
+        )
+        if num_dropped > 0:
+            data["user"].original_id = kept
+        self.report = DatasetReport.from_data(
+            data,
+            num_duplicates=num_duplicates,
+            num_leaked=num_leaked,
+            num_dropped_users=num_dropped,
+        )
+        return data
+
+    def _check_splits(self, label: Tensor) -> None:
+        for value, count in enumerate(torch.bincount(label, minlength=3).tolist()):
+            if count == 0:
+                raise ValueError(
+                    f"'{self._path}', column '{LABEL}': the {SPLIT_NAMES[value]} split must not "
+                    f"be empty (got no row {value} with "
+                    f"min_user_interactions={self.min_user_interactions})"
+                )
+
+    def __repr__(self) -> str:
+        report = self.report
+        return (
+            f"{self.__class__.__name__}({self.name!r}, num_users={report.num_users}, "
+            f"num_items={report.num_items}, num_interactions={report.num_interactions})"
+        )
+
+
+def _read_modalities(folder: str) -> tuple[dict[str, Tensor], dict[str, Tensor], Path | None]:
+    features: dict[str, Tensor] = {}
+    masks: dict[str, Tensor] = {}
+    first: tuple[Path, int] | None = None
+    for name, path in find_features(folder).items():
+        features[name], masks[name] = read_features(path)
+        num_rows = features[name].size(0)
+        first = first or (path, num_rows)
+        if num_rows != first[1]:
+            raise ValueError(
+                f"'{path}' must have a row per item, as many as '{first[0]}': {first[1]} "
+                f"(got {num_rows})"
+            )
+    return features, masks, first[0] if first else None

@@ -1,0 +1,3 @@
+from crane_pyg.nn.attention.rca import RecursiveCrossModalAttention
+
+__all__ = ["RecursiveCrossModalAttention"]

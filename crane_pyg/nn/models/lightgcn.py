@@ -1,0 +1,81 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Embedding
+from torch_geometric.data import HeteroData
+from typing_extensions import Self
+
+from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.loss import bpr_loss
+from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
+
+
+class LightGCN(Recommender):
+    r"""LightGCN from `"LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation"
+    <https://arxiv.org/abs/2002.02126>`_.
+
+    .. math::
+        \mathbf{z} = \frac{1}{L + 1} \sum_{l=0}^{L} (\mathbf{D}^{-1/2} \mathbf{A}
+        \mathbf{D}^{-1/2})^l \, \mathbf{e}
+
+    PyG's model of the name takes one homogeneous graph; this one keeps users and items apart, as the
+    other models here do, and its products keep the transpose.
+
+    Args:
+        num_users, num_items (int): sizes.
+        embedding_dim (int): :math:`d`. (default: ``64``)
+        num_layers (int): :math:`L`. (default: ``2``)
+        l2 (float): weight of the batch's squared embedding norms. (default: ``1e-4``)
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        l2: float = 1e-4,
+    ) -> None:
+        super().__init__()
+        self.num_layers = num_layers
+        self.l2 = l2
+        self.user_embedding = Embedding(num_users, embedding_dim)
+        self.item_embedding = Embedding(num_items, embedding_dim)
+        self.conv = BipartiteConv()
+        self.reset_parameters()
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls(data["user"].num_nodes, data["item"].num_nodes, **kwargs)
+
+    def reset_parameters(self) -> None:
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        to_item, to_user = self.user_item_graphs(data)
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        user_sum, item_sum = user, item
+        for _ in range(self.num_layers):
+            user, item = self.conv((item, None), to_user), self.conv((user, None), to_item)
+            user_sum, item_sum = user_sum + user, item_sum + item
+        return user_sum / (self.num_layers + 1), item_sum / (self.num_layers + 1)
+
+    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
+        z_user, z_item = self(data)
+        z = z_user[user]
+        bpr = bpr_loss((z * z_item[pos]).sum(1), (z * z_item[neg]).sum(1))
+        ego = (
+            self.user_embedding(user),
+            self.item_embedding(pos),
+            self.item_embedding(neg),
+        )
+        return {"bpr": bpr, "l2": self.l2 * l2_of_batch(*ego)}
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
+            f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
+            f"num_layers={self.num_layers})"
+        )

@@ -1,0 +1,62 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from typing_extensions import Self
+
+from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.transforms import bipartite_norm
+
+USER_ITEM = ("user", "interacts", "item")
+
+
+class Recommender(torch.nn.Module):
+    """What training and evaluation ask of a model: sizes in, embeddings out.
+
+    A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`; the score of a pair is the
+    inner product of its embeddings.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._edge_index: Tensor | None = None
+        self._graphs: tuple[CSRGraph, CSRGraph] | None = None
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        """Construct with the sizes of ``data``; ``kwargs`` go to the constructor."""
+        raise NotImplementedError
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Embeddings of all users ``[M, d]`` and all items ``[N, d]``."""
+        raise NotImplementedError
+
+    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
+        """Named, weighted terms of the training loss of one batch; their sum is minimised.
+
+        Args:
+            data: the graph.
+            user, pos, neg (Tensor): ``[B]`` users, items they took, items they did not.
+        """
+        raise NotImplementedError
+
+    def start_epoch(self, data: HeteroData) -> None:
+        """Called by training before the first batch of each epoch; draw or rebuild graphs here."""
+
+    def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
+        """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""
+        edge_index = data[USER_ITEM].edge_index
+        if self._graphs is None or edge_index is not self._edge_index:
+            size = (data["user"].num_nodes, data["item"].num_nodes)
+            graph = csr_graph(edge_index, bipartite_norm(edge_index, size), size=size)
+            self._graphs = (graph, graph.transpose())
+            self._edge_index = edge_index
+        return self._graphs
+
+
+def l2_of_batch(*embeddings: Tensor) -> Tensor:
+    """Half the squared norm of the batch's embeddings, per row of the batch."""
+    return sum((x.square().sum() for x in embeddings), torch.tensor(0.0)) / (
+        2 * embeddings[0].size(0)
+    )

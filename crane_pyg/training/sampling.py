@@ -1,0 +1,77 @@
+"""Training triplets, drawn on the device of the graph."""
+
+import logging
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger("crane_pyg")
+
+
+class TripletSampler:
+    """One epoch of (user, positive, negative) batches each time it is iterated.
+
+    Every training edge is a positive once an epoch, in a fresh order; negatives are uniform over the
+    items that the user did not take in training.
+
+    Args:
+        edge_index (Tensor): ``[2, E]`` training edges, users first.
+        num_items: size of the catalogue.
+        batch_size: edges per batch.
+        generator: source of randomness, on the device of ``edge_index``.
+
+    Raises:
+        ValueError: if there is no edge, or no user has an item left that could be a negative.
+    """
+
+    def __init__(
+        self,
+        edge_index: Tensor,
+        num_items: int,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if edge_index.size(1) == 0:
+            raise ValueError("training needs at least one interaction (got none)")
+        self.num_items = num_items
+        self.batch_size = batch_size
+        self.generator = generator
+        self.taken = (edge_index[0] * num_items + edge_index[1]).unique()
+        saturated = torch.bincount(self.taken // num_items) >= num_items
+        usable = ~saturated[edge_index[0]]
+        if not usable.any():
+            raise ValueError("every user took every item: no negative can be drawn")
+        if not usable.all():
+            log.warning(
+                "%d users took every item and are left out of training", int(saturated.sum())
+            )
+        self.edge_index = edge_index[:, usable]
+
+    def __len__(self) -> int:
+        return -(-self.edge_index.size(1) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        device = self.edge_index.device
+        order = torch.randperm(self.edge_index.size(1), generator=self.generator, device=device)
+        user, pos = self.edge_index[:, order]
+        neg = self._negatives(user)
+        yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
+
+    def _negatives(self, user: Tensor) -> Tensor:
+        neg = self._draw(user.numel())
+        todo = self._is_taken(user, neg).nonzero().view(-1)
+        while todo.numel():
+            neg[todo] = self._draw(todo.numel())
+            todo = todo[self._is_taken(user[todo], neg[todo])]
+        return neg
+
+    def _draw(self, count: int) -> Tensor:
+        return torch.randint(
+            self.num_items, (count,), generator=self.generator, device=self.taken.device
+        )
+
+    def _is_taken(self, user: Tensor, item: Tensor) -> Tensor:
+        key = user * self.num_items + item
+        slot = torch.searchsorted(self.taken, key).clamp(max=self.taken.numel() - 1)
+        return self.taken[slot] == key

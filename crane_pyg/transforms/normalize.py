@@ -1,0 +1,36 @@
+"""Edge weights of the user-item graph."""
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import degree
+
+
+def bipartite_norm(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
+    r"""Symmetric Laplacian weights :math:`1 / \sqrt{d_u d_i}` of a bipartite graph (paper, eq. 3-4).
+
+    Args:
+        edge_index (Tensor): ``[2, E]``, sources first.
+        size: number of sources and of destinations.
+
+    Returns:
+        ``[E]`` float32.
+    """
+    src, dst = edge_index
+    deg_src = degree(src, size[0], dtype=torch.float32)
+    deg_dst = degree(dst, size[1], dtype=torch.float32)
+    return (deg_src[src] * deg_dst[dst]).rsqrt()
+
+
+def row_normalize(edge_index: Tensor, edge_weight: Tensor, num_nodes: int) -> Tensor:
+    r"""Weights that sum to one over each destination's edges, in absolute value (paper, eq. 15).
+
+    Differentiable. The absolute value matters only where a neighbour's cosine is negative: a plain sum
+    could come near zero and blow the row up.
+
+    Args:
+        edge_index (Tensor): ``[2, E]``, sources first.
+        edge_weight (Tensor): ``[E]``.
+        num_nodes: number of destinations.
+    """
+    total = edge_weight.new_zeros(num_nodes).index_add(0, edge_index[1], edge_weight.abs())
+    return edge_weight / total.clamp(min=1e-12)[edge_index[1]]

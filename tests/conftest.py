@@ -1,0 +1,38 @@
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from crane_pyg.datasets import build_hetero_data
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def checkerboard() -> HeteroData:
+    """Even users like even items, odd users odd ones; one pair of each user is held out per split."""
+    num_users, num_items = 24, 16
+    pairs = [(u, i) for u in range(num_users) for i in range(num_items) if u % 2 == i % 2]
+    edge_index = torch.tensor(pairs).T  # eight pairs a user
+    rank = torch.arange(edge_index.size(1)) % (num_items // 2)
+    user = edge_index[0]
+    label = torch.zeros_like(rank)
+    label[rank == user % 8] = 1
+    label[rank == (user + 1) % 8] = 2
+    parity = torch.arange(num_items) % 2
+    return build_hetero_data(
+        edge_index,
+        label,
+        num_users=num_users,
+        num_items=num_items,
+        features={"visual": _clustered(parity, 12), "textual": _clustered(parity, 5)},
+    )
+
+
+def _clustered(cluster: Tensor, width: int) -> Tensor:
+    centre = torch.randn(2, width, generator=torch.Generator().manual_seed(width))
+    noise = torch.randn(cluster.numel(), width, generator=torch.Generator().manual_seed(1))
+    return centre[cluster] + 0.1 * noise
