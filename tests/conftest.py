@@ -14,14 +14,14 @@ def _seed() -> None:
 @pytest.fixture
 def checkerboard() -> HeteroData:
     """Even users like even items, odd users odd ones; one pair of each user is held out per split."""
-    num_users, num_items = 24, 16
+    num_users, num_items = 24, 40
     pairs = [(u, i) for u in range(num_users) for i in range(num_items) if u % 2 == i % 2]
-    edge_index = torch.tensor(pairs).T  # eight pairs a user
+    edge_index = torch.tensor(pairs).T  # twenty pairs a user
     rank = torch.arange(edge_index.size(1)) % (num_items // 2)
     user = edge_index[0]
     label = torch.zeros_like(rank)
-    label[rank == user % 8] = 1
-    label[rank == (user + 1) % 8] = 2
+    label[rank == user % 20] = 1
+    label[rank == (user + 1) % 20] = 2
     parity = torch.arange(num_items) % 2
     return build_hetero_data(
         edge_index,

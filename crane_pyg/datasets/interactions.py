@@ -25,32 +25,38 @@ def merge_duplicates(edge_index: Tensor, label: Tensor) -> tuple[Tensor, Tensor,
     return edge_index[:, first], label[first], num_leaked
 
 
-def frequent_users(edge_index: Tensor, min_interactions: int) -> tuple[Tensor, Tensor]:
-    """Finds the users with enough distinct interactions.
+def drop_rare_users(edge_index: Tensor, label: Tensor, least: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Keeps the pairs of users with enough of them, and numbers these users without gaps.
+
+    Args:
+        edge_index (torch.Tensor): Distinct pairs.
+        label (torch.Tensor): The label of each pair.
+        least (int): How many pairs a user needs, at least 1.
 
     Shapes:
-        - **input:** distinct pairs :math:`(2, E)`
-        - **output:** ids of the users to keep :math:`(M)`, ascending, and which pairs are theirs
-          :math:`(E)`
+        - **input:** pairs :math:`(2, E)`, labels :math:`(E)`
+        - **output:** pairs :math:`(2, E')`, labels :math:`(E')`, and the former ids of the users
+          :math:`(M')`, ascending
     """
     user, inverse, count = torch.unique(edge_index[0], return_inverse=True, return_counts=True)
-    enough = count >= min_interactions
-    return user[enough], enough[inverse]
+    kept = user[count >= least]
+    is_kept = (count >= least)[inverse]
+    edge_index = edge_index[:, is_kept]
+    edge_index = torch.stack([torch.searchsorted(kept, edge_index[0]), edge_index[1]])
+    return edge_index, label[is_kept], kept
 
 
 def random_split(num_interactions: int, seed: int) -> Tensor:
     """Labels interactions train, validation or test at random, 8:1:1.
 
     Args:
-        num_interactions (int): How many interactions to label, at least 10.
+        num_interactions (int): How many interactions to label.
         seed (int): Equal seeds give equal labels.
 
     Shapes:
         - **output:** labels :math:`(E)`: 1 and 2 for a tenth each, rounded down, 0 for the rest
     """
     size = num_interactions // 10
-    if size == 0:
-        raise ValueError(f"A split 8:1:1 needs 10 interactions or more (got {num_interactions})")
     order = torch.randperm(num_interactions, generator=torch.Generator().manual_seed(seed))
     label = torch.full((num_interactions,), TRAIN)
     label[order[:size]] = VAL

@@ -19,7 +19,7 @@ from crane_pyg.datasets._reader import (
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.interactions import (
     SPLIT_NAMES,
-    frequent_users,
+    drop_rare_users,
     merge_duplicates,
     random_split,
 )
@@ -115,27 +115,24 @@ class MultimodalDataset(InMemoryDataset):
         label = torch.zeros_like(rows[0]) if given is None else given
         pairs, label, num_leaked = merge_duplicates(rows, label)
         num_duplicates = rows.size(1) - pairs.size(1)
-
-        kept, is_kept = frequent_users(pairs, self.min_user_interactions)
-        num_dropped = num_users - kept.numel() if self.min_user_interactions > 0 else 0
-        if num_dropped > 0:
-            pairs, label = pairs[:, is_kept], label[is_kept]
-            pairs = torch.stack([torch.searchsorted(kept, pairs[0]), pairs[1]])
-            num_users = kept.numel()
+        original_id = torch.arange(num_users)
+        if self.min_user_interactions > 0:
+            pairs, label, original_id = drop_rare_users(pairs, label, self.min_user_interactions)
+        num_dropped = num_users - original_id.numel()
 
         if given is None:
-            label = random_split(label.numel(), self.seed)
+            label = self._split_at_random(pairs.size(1))
         self._check_splits(label)
         data = build_hetero_data(
             pairs,
             label,
-            num_users=num_users,
+            num_users=original_id.numel(),
             num_items=num_items,
             features=features,
             masks=masks,
         )
         if num_dropped > 0:
-            data["user"].original_id = kept
+            data["user"].original_id = original_id
         self.report = DatasetReport.from_data(
             data,
             num_duplicates=num_duplicates,
@@ -144,13 +141,22 @@ class MultimodalDataset(InMemoryDataset):
         )
         return data
 
+    def _split_at_random(self, num_interactions: int) -> Tensor:
+        if num_interactions < 10:
+            raise ValueError(
+                f"'{self._path}': a random split needs 10 distinct interactions "
+                f"(got {num_interactions} with "
+                f"min_user_interactions={self.min_user_interactions})"
+            )
+        return random_split(num_interactions, self.seed)
+
     def _check_splits(self, label: Tensor) -> None:
         for value, count in enumerate(torch.bincount(label, minlength=3).tolist()):
             if count == 0:
                 raise ValueError(
-                    f"'{self._path}', column '{LABEL}': the {SPLIT_NAMES[value]} split must not "
-                    f"be empty (got no row {value} with "
-                    f"min_user_interactions={self.min_user_interactions})"
+                    f"'{self._path}', column '{LABEL}': the {SPLIT_NAMES[value]} split is empty: "
+                    f"no pair is left with {LABEL} {value} "
+                    f"(got min_user_interactions={self.min_user_interactions})"
                 )
 
     def __repr__(self) -> str:

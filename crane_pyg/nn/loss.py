@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from crane_pyg.ops.knn.similarity import unit_rows
+
 
 def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: str = "mean") -> Tensor:
     r"""Bayesian personalised ranking, :math:`-\log \sigma(\hat{y}_{ui} - \hat{y}_{uj})` (eq. 18).
@@ -33,7 +35,7 @@ def info_nce_loss(
                    {\sum_{u'} \exp(\cos(\mathbf{x}_u, \mathbf{y}_{u'}) / \tau)}
 
     Rows must be distinct nodes: a node that stands twice would be its own negative. A zero row has
-    similarity 0 to everything.
+    similarity 0 to everything, and a gradient of zero.
 
     Args:
         x, y (Tensor): ``[n, d]``, row i of both is node i.
@@ -41,7 +43,8 @@ def info_nce_loss(
         reduction: ``'mean'``, ``'sum'`` (the paper's letter) or ``'none'``.
 
     Raises:
-        ValueError: if the shapes differ, the temperature is not positive or the reduction is unknown.
+        ValueError: if the shapes differ, the temperature is not positive or the reduction is
+            unknown.
     """
     if x.dim() != 2 or x.shape != y.shape:
         raise ValueError(
@@ -49,7 +52,7 @@ def info_nce_loss(
         )
     if not temperature > 0:
         raise ValueError(f"temperature must be positive (got {temperature})")
-    logits = F.normalize(x, dim=1) @ F.normalize(y, dim=1).T / temperature
+    logits = unit_rows(x) @ unit_rows(y).T / temperature
     return _reduce(logits.logsumexp(1) - logits.diagonal(), reduction)
 
 

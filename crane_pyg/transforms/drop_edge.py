@@ -40,7 +40,7 @@ def degree_drop_edge(
         raise ValueError(f"mode must be 'bernoulli' or 'multinomial' (got {mode!r})")
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio must lie in [0, 1) (got {ratio})")
-    # The smallest E(1) / p are a draw without replacement in proportion to p, for any number of edges.
+    # The smallest E(1) / p are a draw without replacement in proportion to p, however many edges.
     noise = torch.empty_like(prob).exponential_(generator=generator) / prob
     keep = torch.zeros_like(prob, dtype=torch.bool)
     keep[noise.topk(round(prob.numel() * (1 - ratio)), largest=False).indices] = True
@@ -49,6 +49,8 @@ def degree_drop_edge(
 
 class DegreeDropEdge(BaseTransform):
     """:func:`degree_drop_edge` on a pair of edge types, both directions dropped together.
+
+    ``edge_weight`` and ``edge_attr`` follow their edges.
 
     Args:
         edge_type: the relation to thin; its reverse is rebuilt from what stays.
@@ -73,10 +75,17 @@ class DegreeDropEdge(BaseTransform):
         src, _, dst = self.edge_type
         size = (data[src].num_nodes, data[dst].num_nodes)
         edge_index = data[self.edge_type].edge_index
-        kept = edge_index[:, degree_drop_edge(edge_index, size, mode=self.mode, ratio=self.ratio)]
+        keep = degree_drop_edge(edge_index, size, mode=self.mode, ratio=self.ratio)
+        kept = edge_index[:, keep]
+        order = kept[1].argsort(stable=True)
         data[self.edge_type].edge_index = kept
         if self.rev_edge_type is not None:
-            data[self.rev_edge_type].edge_index = kept.flip(0)[:, kept[1].argsort(stable=True)]
+            data[self.rev_edge_type].edge_index = kept.flip(0)[:, order]
+        for key in {"edge_weight", "edge_attr"} & set(data[self.edge_type].keys()):
+            value = data[self.edge_type][key][keep]
+            data[self.edge_type][key] = value
+            if self.rev_edge_type is not None:
+                data[self.rev_edge_type][key] = value[order]
         return data
 
     def __repr__(self) -> str:

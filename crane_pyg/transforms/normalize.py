@@ -6,7 +6,7 @@ from torch_geometric.utils import degree
 
 
 def bipartite_norm(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
-    r"""Symmetric Laplacian weights :math:`1 / \sqrt{d_u d_i}` of a bipartite graph (paper, eq. 3-4).
+    r"""Symmetric Laplacian weights :math:`1 / \sqrt{d_u d_i}` of a bipartite graph (eq. 3-4).
 
     Args:
         edge_index (Tensor): ``[2, E]``, sources first.
@@ -24,13 +24,16 @@ def bipartite_norm(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
 def row_normalize(edge_index: Tensor, edge_weight: Tensor, num_nodes: int) -> Tensor:
     r"""Weights that sum to one over each destination's edges, in absolute value (paper, eq. 15).
 
-    Differentiable. The absolute value matters only where a neighbour's cosine is negative: a plain sum
-    could come near zero and blow the row up.
+    Differentiable. The absolute value matters only where a neighbour's cosine is negative: a plain
+    sum could come near zero and blow the row up. A row of zeros stays zero.
 
     Args:
         edge_index (Tensor): ``[2, E]``, sources first.
         edge_weight (Tensor): ``[E]``.
         num_nodes: number of destinations.
+
+    Returns:
+        ``[E]``, in the dtype of :obj:`edge_weight`.
     """
     total = edge_weight.new_zeros(num_nodes).index_add(0, edge_index[1], edge_weight.abs())
     return edge_weight / total.clamp(min=1e-12)[edge_index[1]]

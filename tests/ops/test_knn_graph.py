@@ -93,6 +93,19 @@ def test_dtypes(impl, dtype):
     assert torch.equal(knn_graph(x, 5, impl=impl), brute_force(x, 5))
 
 
+def test_strided_rows(impl):
+    x = random_rows(63)
+    strided = x.T.contiguous().T
+    assert torch.equal(knn_graph(strided, 5, impl=impl), brute_force(x, 5))
+
+
+def test_autocast_changes_nothing(impl):
+    x = random_rows(257, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        edge_index = knn_graph(x, 5, impl=impl)
+    assert torch.equal(edge_index, brute_force(x, 5))
+
+
 def test_rows_of_any_magnitude(impl):
     x = random_rows(63)
     scale = torch.tensor([1e-30, 1.0, 1e30]).repeat(21).view(-1, 1)
@@ -156,6 +169,11 @@ def test_zero_rows_have_similarity_zero(impl):
     ]  # fmt: skip
 
 
+def test_zero_rows_are_no_nearer_than_an_acute_angle(impl):
+    x = torch.cat([torch.zeros(3, 2), fan(0, 70, 155)])
+    assert knn_graph(x, 1, impl=impl)[0].tolist() == [1, 0, 0, 4, 3, 4]
+
+
 def test_zero_rows_only(impl):
     x = torch.zeros(6, 3)
     assert torch.equal(knn_graph(x, 2, impl=impl), brute_force(x, 2))
@@ -198,6 +216,15 @@ def test_a_named_implementation_never_falls_back(monkeypatch, impl, package):
     monkeypatch.setattr("torch_geometric.typing.WITH_KNN", False, raising=False)
     with pytest.raises(ImportError, match=f"pip install {package}"):
         knn_graph(random_rows(5), 2, impl=impl)
+
+
+def test_pyg_lib_reads_the_answer_of_pyg(monkeypatch):
+    """Holds without pyg-lib: torch_cluster answers in the same form."""
+    torch_cluster = pytest.importorskip("torch_cluster")
+    monkeypatch.setattr("torch_geometric.typing.WITH_KNN", True, raising=False)
+    monkeypatch.setattr("torch_geometric.nn.pool.knn", torch_cluster.knn)
+    x = random_rows(63)
+    assert torch.equal(knn_graph(x, 5, impl="pyg_lib"), brute_force(x, 5))
 
 
 @pytest.mark.parametrize(

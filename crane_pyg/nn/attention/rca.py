@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import Linear, ModuleDict, Parameter
 
 from crane_pyg.ops import tanh_attention
+from crane_pyg.ops.knn.similarity import unit_rows
 
 
 class RecursiveCrossModalAttention(torch.nn.Module):
@@ -36,15 +37,16 @@ class RecursiveCrossModalAttention(torch.nn.Module):
 
     Shapes:
         - **xs:** by modality ``[n, d_m]``
-        - **masks:** by modality ``[n]`` bool: a false row neither attends nor is attended to in that
-          modality, and stays zero (default: all true)
+        - **masks:** by modality ``[n]`` bool: a false row, which may hold anything, neither attends
+          nor is attended to in that modality, and is zero there (default: all true)
         - **query:** slice or index of the rows wanted from the last round (default: all);
           only these are computed there
         - **output:** :math:`\mathbf{X}_{att}`, ``[num_query, sum of d_m]``
 
     Raises:
-        ValueError: if there is no modality or no round, or the names or widths of the inputs do not
-            match :obj:`channels`.
+        ValueError: if there is no modality or no round, the names or widths of the inputs do not
+            match :obj:`channels`, the inputs differ in their number of rows, or a mask has another
+            name, shape or type.
     """
 
     def __init__(
@@ -89,8 +91,8 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         masks: Mapping[str, Tensor] | None = None,
         query: slice | Tensor | None = None,
     ) -> Tensor:
-        self._check(xs)
         masks = masks or {}
+        self._check(xs, masks)
         xs = {m: _masked(xs[m], masks.get(m)) for m in self.channels}
         for round_ in range(self.num_rounds):
             rows = query if query is not None and round_ == self.num_rounds - 1 else slice(None)
@@ -101,7 +103,7 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor], rows: slice | Tensor
     ) -> dict[str, Tensor]:
         if self.normalize:
-            xs = {m: F.normalize(x, dim=1) for m, x in xs.items()}
+            xs = {m: unit_rows(x).to(x.dtype) for m, x in xs.items()}
         joint = self.lin_joint(torch.cat(list(xs.values()), dim=1))  # [n, sum of d_m]
         out = {}
         for index, (m, x) in enumerate(xs.items()):
@@ -116,7 +118,7 @@ class RecursiveCrossModalAttention(torch.nn.Module):
             out[m] = _masked(refined + self.lin_self[m](x[rows]), mask)
         return out
 
-    def _check(self, xs: Mapping[str, Tensor]) -> None:
+    def _check(self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
         if set(xs) != set(self.channels):
             raise ValueError(
                 f"xs must hold the modalities {sorted(self.channels)} (got {sorted(xs)})"
@@ -124,6 +126,16 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         for m, width in self.channels.items():
             if xs[m].dim() != 2 or xs[m].size(1) != width:
                 raise ValueError(f"xs[{m!r}] must be [n, {width}] (got {list(xs[m].shape)})")
+        rows = {m: x.size(0) for m, x in xs.items()}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"xs must have equally many rows (got {rows})")
+        for m, mask in masks.items():
+            if m not in xs:
+                raise ValueError(f"masks may name {sorted(self.channels)} (got {m!r})")
+            if mask.dtype != torch.bool or mask.shape != (rows[m],):
+                raise ValueError(
+                    f"masks[{m!r}] must be [{rows[m]}] bool (got {list(mask.shape)} {mask.dtype})"
+                )
 
     def __repr__(self) -> str:
         return (
@@ -133,4 +145,4 @@ class RecursiveCrossModalAttention(torch.nn.Module):
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    return x if mask is None else x * mask.unsqueeze(1)
+    return x if mask is None else x.masked_fill(~mask.unsqueeze(1), 0)

@@ -69,3 +69,8 @@ class BipartiteConv(WeightedSum):
             src = self.lin(src)
         out = super().forward((src, dst), edge_index, edge_weight, size)
         return out if self.act is None else self.act(out)
+
+    def __repr__(self) -> str:
+        sizes = [] if self.in_channels is None else [f"{self.in_channels}, {self.out_channels}"]
+        act = getattr(self.act, "__name__", self.act)
+        return f"{self.__class__.__name__}({', '.join([*sizes, f'act={act}'])})"

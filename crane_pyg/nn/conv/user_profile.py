@@ -1,10 +1,10 @@
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import Linear
+from torch_geometric import EdgeIndex
 from torch_geometric.nn.aggr import AttentionalAggregation
-from torch_geometric.typing import Adj, OptTensor, Size
+from torch_geometric.typing import Adj, SparseTensor
 from torch_geometric.utils import is_sparse, to_edge_index
 
 from crane_pyg.nn.conv.weighted_sum import WeightedSum
@@ -23,8 +23,8 @@ class UserProfile(WeightedSum):
     where they are few and their features wide.
 
     Args:
-        aggr: ``'sum'`` (the paper's letter), ``'mean'``, ``'max'``, ``'attention'`` (a softmax over the
-            user's items of a learned score) or ``'sqrt'``, the sum divided by
+        aggr: ``'sum'`` (the paper's letter), ``'mean'``, ``'max'``, ``'attention'`` (a softmax over
+            the user's items of a learned score) or ``'sqrt'``, the sum divided by
             :math:`\sqrt{|\mathcal{N}(u)|}`. (default: ``'sum'``)
         channels (int, optional): width of the items; ``'attention'`` needs it.
         **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
@@ -33,11 +33,14 @@ class UserProfile(WeightedSum):
         - **x:** items ``[N, d]``
         - **edge_index:** item-to-user edges, in any form that :class:`~crane_pyg.nn.WeightedSum`
           takes; weights other than one are refused
-        - **mask:** ``[N]`` bool, items that count (default: all)
+        - **num_users:** :math:`M` (default: of the graph, or one more than the largest user in an
+          ``edge_index`` that does not know)
+        - **mask:** ``[N]`` bool, items that count; the others may hold anything (default: all)
         - **output:** ``[M, d]``; a user without any item that counts gets zeros
 
     Raises:
-        ValueError: if the aggregation is unknown or ``'attention'`` comes without :obj:`channels`.
+        ValueError: if the aggregation is unknown, ``'attention'`` comes without :obj:`channels`, a
+            weight is not one, or ``num_users`` contradicts the graph.
     """
 
     def __init__(self, aggr: str = "sum", channels: int | None = None, **kwargs: Any) -> None:
@@ -45,7 +48,7 @@ class UserProfile(WeightedSum):
             raise ValueError(f"aggr must be one of {', '.join(AGGREGATIONS)} (got {aggr!r})")
         if aggr == "attention" and channels is None:
             raise ValueError("aggr='attention' needs the width of the items (got channels=None)")
-        inner: Any = {"max": "max"}.get(aggr, "sum")
+        inner: Any = "max" if aggr == "max" else "sum"
         if aggr == "attention":
             assert channels is not None
             inner = AttentionalAggregation(gate_nn=Linear(channels, 1))
@@ -61,11 +64,12 @@ class UserProfile(WeightedSum):
         num_users: int | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
+        _refuse_weights(edge_index)
+        size = (x.size(0), _num_users(edge_index, num_users))
         if self.profile in ("max", "attention"):
-            return self._gather(x, edge_index, num_users, mask)
-        size: Size = None if num_users is None else (x.size(0), num_users)
+            return self._gather(x, edge_index, size, mask)
         if mask is not None:
-            x = x * mask.unsqueeze(1)
+            x = x.masked_fill(~mask.unsqueeze(1), 0)
         out = super().forward((x, None), edge_index, size=size)
         if self.profile == "sum":
             return out
@@ -73,7 +77,7 @@ class UserProfile(WeightedSum):
         return out / (count if self.profile == "mean" else count.sqrt())
 
     def _count(
-        self, x: Tensor, edge_index: Adj | CSRGraph, size: Size, mask: Tensor | None
+        self, x: Tensor, edge_index: Adj | CSRGraph, size: tuple[int, int], mask: Tensor | None
     ) -> Tensor:
         if mask is None and isinstance(edge_index, CSRGraph):
             return edge_index.in_degree.clamp(min=1).to(x.dtype).unsqueeze(1)
@@ -81,22 +85,49 @@ class UserProfile(WeightedSum):
         return super().forward((ones.unsqueeze(1), None), edge_index, size=size).clamp(min=1)
 
     def _gather(
-        self, x: Tensor, edge_index: Adj | CSRGraph, num_users: int | None, mask: Tensor | None
+        self, x: Tensor, edge_index: Adj | CSRGraph, size: tuple[int, int], mask: Tensor | None
     ) -> Tensor:
         if isinstance(edge_index, CSRGraph):
-            num_users, edge_index = edge_index.num_dst, edge_index.edge_index
+            edge_index = edge_index.edge_index
         elif is_sparse(edge_index):
-            num_users = edge_index.size(0)
             edge_index = to_edge_index(edge_index)[0].flip(0)
+        elif isinstance(edge_index, EdgeIndex):
+            edge_index = edge_index.as_tensor()  # its fused path would sum
         if mask is not None:
             edge_index = edge_index[:, mask[edge_index[0]]]
-        if num_users is None:
-            num_users = int(edge_index[1].max()) + 1 if edge_index.numel() else 0
-        edge_index = torch.Tensor.as_subclass(edge_index, torch.Tensor)
-        return self.propagate(
-            edge_index, x=(x, None), edge_weight=None, size=(x.size(0), num_users)
-        )
+        return self.propagate(edge_index, x=(x, None), edge_weight=None, size=size)
 
     def __repr__(self) -> str:
         channels = "" if self.channels is None else f", channels={self.channels}"
         return f"{self.__class__.__name__}({self.profile!r}{channels})"
+
+
+def _num_users(edge_index: Adj | CSRGraph, given: int | None) -> int:
+    known: int | None = None
+    if isinstance(edge_index, CSRGraph):
+        known = edge_index.num_dst
+    elif is_sparse(edge_index):
+        known = edge_index.size(0)
+    elif isinstance(edge_index, EdgeIndex):
+        known = edge_index.sparse_size(1)
+    if known is not None:
+        if given not in (None, known):
+            raise ValueError(f"num_users must be that of the graph, {known} (got {given})")
+        return known
+    if given is not None:
+        return given
+    user = edge_index[1]
+    return int(user.max()) + 1 if user.numel() else 0
+
+
+def _refuse_weights(edge_index: Adj | CSRGraph) -> None:
+    weight: Tensor | None = None
+    if isinstance(edge_index, CSRGraph):
+        weight = edge_index.weight
+    elif isinstance(edge_index, SparseTensor):
+        weight = edge_index.storage.value()
+    elif is_sparse(edge_index):
+        weight = edge_index.values()
+    if weight is not None and not bool((weight == 1).all()):
+        low, high = weight.min().item(), weight.max().item()
+        raise ValueError(f"edge weights must be one in a user profile (got {low:g}..{high:g})")

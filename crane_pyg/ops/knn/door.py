@@ -65,11 +65,12 @@ def knn_graph(
     others = k - 1 if loop else k
     neighbour = item.new_empty(x.size(0), others)  # [N, others]
     if others > 0:
-        unit = unit_rows(x)
+        unit = unit_rows(x).contiguous()
         if impl == "auto":
             impl = _choose(unit)
             logger.info("knn_graph: auto took %s for %d x %d, k=%d", impl, *unit.shape, k)
-        neighbour = _by_similarity(unit, _IMPLS[impl](unit, others))
+        with torch.autocast(x.device.type, enabled=False):
+            neighbour = _by_similarity(unit, _IMPLS[impl](unit, others))
     if loop:
         itself = torch.arange(x.size(0), device=x.device).view(-1, 1)
         neighbour = torch.cat([itself, neighbour], dim=1)
@@ -81,15 +82,15 @@ def _choose(unit: Tensor) -> str:
 
     A k-d tree wins only in a handful of channels. Blocked / torch_cluster in ms, k=15, one thread:
 
-    ======  ===========  ===========  ============  ============
-    N       3 channels   6 channels   8 channels    16 channels
-    ======  ===========  ===========  ============  ============
-    100     0.3 / 0.2    0.2 / 0.4    0.3 / 0.4     0.3 / 0.4
-    500     3.4 / 1.4    3.4 / 2.9    3.6 / 4.2     3.4 / 6.2
-    2,000   23 / 6       31 / 18      32 / 34       25 / 90
-    7,050   227 / 22     235 / 90     220 / 307     230 / 1,249
-    20,000  1,792 / 81   1,709 / 405  1,705 / 1,210
-    ======  ===========  ===========  ============  ============
+    ======  ==========  ===========  =============  ============
+    N       3 channels  6 channels   8 channels     16 channels
+    ======  ==========  ===========  =============  ============
+    100     0.3 / 0.2   0.2 / 0.4    0.3 / 0.4      0.3 / 0.4
+    500     3.4 / 1.4   3.4 / 2.9    3.6 / 4.2      3.4 / 6.2
+    2,000   23 / 6      31 / 18      32 / 34        25 / 90
+    7,050   227 / 22    235 / 90     220 / 307      230 / 1,249
+    20,000  1,792 / 81  1,709 / 405  1,705 / 1,210  not measured
+    ======  ==========  ===========  =============  ============
     """
     n, channels = unit.shape
     if unit.device.type == "cpu" and n >= 500 and channels <= 6:

@@ -1,0 +1,151 @@
+import pytest
+import torch
+
+from crane_pyg.nn.models import CRANE, LightGCN
+from crane_pyg.training import evaluate, fit
+
+SHORT = {"epochs": 5, "batch_size": 64, "lr": 0.01, "progress": False}
+
+
+def build(data, model=CRANE, **kwargs):
+    torch.manual_seed(0)
+    if model is CRANE:
+        kwargs = {"k": 3, "drop_edge": "bernoulli"} | kwargs
+    return model.from_data(data, embedding_dim=8, **kwargs)
+
+
+def assert_same_state(first, second):
+    for (name, a), (_, b) in zip(
+        first.state_dict().items(), second.state_dict().items(), strict=True
+    ):
+        assert torch.equal(a, b), name
+
+
+def test_it_learns_and_keeps_the_best_weights(checkerboard):
+    model = build(checkerboard, LightGCN)
+    result = fit(model, checkerboard, **SHORT | {"epochs": 60, "patience": 20})
+    frame = result.to_frame()
+    assert frame["bpr"].iloc[-1] < 0.5 * frame["bpr"].iloc[0]
+    assert result.best_score == frame["Recall@20"].max()
+    assert result.best_epoch == frame["Recall@20"].idxmax()
+    assert evaluate(model, checkerboard, "val")["Recall@20"] == result.best_score
+    assert not model.training
+
+
+def test_history_names_every_term_and_can_be_plotted(checkerboard):
+    frame = fit(build(checkerboard), checkerboard, **SHORT, patience=5).to_frame()
+    assert list(frame.index) == [1, 2, 3, 4, 5]
+    assert {"loss", "bpr", "contrastive", "l2", "seconds", "Recall@10", "NDCG@20"} <= set(frame)
+    assert torch.allclose(
+        torch.tensor(frame["loss"].values),
+        torch.tensor((frame["bpr"] + frame["contrastive"] + frame["l2"]).values),
+    )
+    assert frame.isna().sum().sum() == 0
+    pytest.importorskip("matplotlib").use("Agg")
+    assert len(frame[["loss", "Recall@20"]].plot(subplots=True)) == 2
+
+
+@pytest.mark.parametrize("model", [CRANE, LightGCN])
+def test_two_runs_of_one_seed_are_identical(checkerboard, model):
+    first, second = build(checkerboard, model), build(checkerboard, model)
+    results = [fit(m, checkerboard, **SHORT, seed=3) for m in (first, second)]
+    assert_same_state(first, second)
+    histories = [r.to_frame().drop(columns="seconds") for r in results]
+    assert histories[0].equals(histories[1])
+
+
+def test_another_seed_is_another_run(checkerboard):
+    first, second = build(checkerboard, LightGCN), build(checkerboard, LightGCN)
+    fit(first, checkerboard, **SHORT, seed=3)
+    fit(second, checkerboard, **SHORT, seed=4)
+    assert not torch.equal(first.user_embedding.weight, second.user_embedding.weight)
+
+
+@pytest.mark.parametrize("refresh", ["epoch", "step", 3])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path, refresh):
+    settings = SHORT | {"patience": 50}
+    whole = build(checkerboard, refresh=refresh)
+    result = fit(whole, checkerboard, **settings)
+
+    path = tmp_path / "run" / "checkpoint.pt"
+    fit(build(checkerboard, refresh=refresh), checkerboard, **settings | {"epochs": 2}, checkpoint=path)
+    torch.manual_seed(99)
+    resumed = CRANE.from_data(
+        checkerboard, embedding_dim=8, k=3, drop_edge="bernoulli", refresh=refresh
+    )
+    again = fit(resumed, checkerboard, **settings, checkpoint=path)
+    assert_same_state(whole, resumed)
+    assert again.best_epoch == result.best_epoch
+    assert again.to_frame().drop(columns="seconds").equals(result.to_frame().drop(columns="seconds"))
+
+
+def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    first = build(checkerboard, LightGCN)
+    fit(first, checkerboard, **SHORT, checkpoint=path)
+    monkeypatch.setattr(LightGCN, "loss", None)
+    second = build(checkerboard, LightGCN)
+    assert fit(second, checkerboard, **SHORT, checkpoint=path).epochs == 5
+    assert_same_state(first, second)
+
+
+def test_a_checkpoint_of_another_run_is_refused(checkerboard, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+    with pytest.raises(ValueError, match=r"other settings.*'lr': \(0.01, 0.02\)"):
+        fit(
+            build(checkerboard, LightGCN),
+            checkerboard,
+            **SHORT | {"lr": 0.02},
+            checkpoint=path,
+        )
+    with pytest.raises(ValueError, match="belongs to another model"):
+        fit(build(checkerboard, CRANE), checkerboard, **SHORT, checkpoint=path)
+
+
+def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+    before = path.read_bytes()
+
+    def disk_full(state, aside):
+        aside.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", disk_full)
+    with pytest.raises(OSError, match="disk full"):
+        fit(
+            build(checkerboard, LightGCN),
+            checkerboard,
+            **SHORT | {"epochs": 9, "patience": 9},
+            checkpoint=path,
+        )
+    assert path.read_bytes() == before
+
+
+def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
+    scores = iter([0.1, 0.3, 0.2, 0.3, 0.1, 0.9])
+    monkeypatch.setattr(
+        "crane_pyg.training.fit.evaluate", lambda *args, **kwargs: {"Recall@20": next(scores)}
+    )
+    result = fit(
+        build(checkerboard, LightGCN),
+        checkerboard,
+        **SHORT | {"epochs": 50, "eval_every": 2, "patience": 3},
+    )
+    assert (result.best_epoch, result.best_score, result.epochs) == (4, 0.3, 10)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1 .got 0"),
+        ({"patience": 0}, "patience must be at least 1 .got 0"),
+        ({"monitor": "AUC"}, "monitor must be one of Recall@20, .*got 'AUC'"),
+        ({"protocol": "kind"}, "protocol must be one of strict, mmrec"),
+        ({"lr": float("inf")}, "the loss is not finite in epoch"),
+    ],
+)
+def test_bad_arguments(checkerboard, kwargs, match):
+    with pytest.raises(ValueError, match=match):
+        fit(build(checkerboard, LightGCN), checkerboard, **SHORT | kwargs)

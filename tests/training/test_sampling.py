@@ -1,0 +1,72 @@
+import logging
+
+import pytest
+import torch
+
+from crane_pyg.training import TripletSampler
+
+
+def test_an_epoch_holds_every_edge_once_and_no_negative_that_was_taken():
+    edge_index = torch.tensor([[0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 3, 0]])
+    taken = set(map(tuple, edge_index.T.tolist()))
+    sampler = TripletSampler(edge_index, num_items=4, batch_size=4)
+    assert len(sampler) == 2
+    for _ in range(20):
+        user, pos, neg = (torch.cat(part) for part in zip(*sampler, strict=True))
+        assert sorted(zip(user.tolist(), pos.tolist(), strict=True)) == sorted(taken)
+        assert not taken & set(zip(user.tolist(), neg.tolist(), strict=True))
+        assert (neg[user == 0] == 3).all()  # the only item that user 0 did not take
+
+
+def test_negatives_are_uniform_over_the_items_left():
+    edge_index = torch.stack([torch.zeros(1000, dtype=torch.long), torch.arange(1000) % 5])
+    sampler = TripletSampler(edge_index, 25, 1000, torch.Generator().manual_seed(3))
+    counts = torch.zeros(25)
+    for _ in range(20):
+        for _, _, neg in sampler:
+            counts += torch.bincount(neg, minlength=25)
+    assert counts[:5].sum() == 0
+    # 20,000 draws over 20 items: a binomial standard deviation is 31.
+    assert (counts[5:] - 1000).abs().max() < 5 * 31
+
+
+def test_one_generator_state_gives_one_epoch():
+    edge_index = torch.randint(50, (2, 300))
+    epochs = [
+        list(TripletSampler(edge_index, 50, 64, torch.Generator().manual_seed(7))) for _ in range(2)
+    ]
+    for first, second in zip(*epochs, strict=True):
+        for a, b in zip(first, second, strict=True):
+            assert torch.equal(a, b)
+
+
+def test_the_order_changes_from_epoch_to_epoch():
+    sampler = TripletSampler(torch.arange(100).repeat(2, 1), 200, 100)
+    (first,), (second,) = list(sampler), list(sampler)
+    assert not torch.equal(first[0], second[0])
+
+
+def test_a_user_of_every_item_is_left_out_and_reported(caplog):
+    edge_index = torch.tensor([[0, 0, 1], [0, 1, 0]])
+    with caplog.at_level(logging.WARNING, "crane_pyg"):
+        sampler = TripletSampler(edge_index, 2, 8)
+    assert "1 users took every item" in caplog.text
+    ((user, pos, neg),) = list(sampler)
+    assert (user.tolist(), pos.tolist(), neg.tolist()) == ([1], [0], [1])
+
+
+def test_a_single_interaction_is_enough():
+    ((user, pos, neg),) = list(TripletSampler(torch.tensor([[0], [1]]), 2, 1024))
+    assert (user.item(), pos.item(), neg.item()) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("edge_index", "match"),
+    [
+        (torch.empty(2, 0, dtype=torch.long), "at least one interaction"),
+        (torch.tensor([[0, 0], [0, 1]]), "no negative can be drawn"),
+    ],
+)
+def test_nothing_to_sample(edge_index, match):
+    with pytest.raises(ValueError, match=match):
+        TripletSampler(edge_index, 2, 8)
