@@ -1,7 +1,15 @@
 """Data sets: interactions of users and items, and what the items look and read like."""
 
-from crane_pyg.datasets.hetero import build_hetero_data, modalities
+from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.load import load_dataset
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.synthetic import SyntheticMultimodal
+from crane_pyg.schema import modalities
 
-__all__ = ["MultimodalDataset", "SyntheticMultimodal", "build_hetero_data", "modalities"]
+__all__ = [
+    "MultimodalDataset",
+    "SyntheticMultimodal",
+    "build_hetero_data",
+    "load_dataset",
+    "modalities",
+]

@@ -16,6 +16,7 @@ OVERLAP = 2
 MIN_DEGREE = 5
 CANDIDATES = 8
 BLOCK = 500_000
+# Sharp enough for taste to beat popularity, soft enough to leave features something to add.
 SHARPNESS = 12.0
 
 

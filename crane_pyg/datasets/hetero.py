@@ -7,8 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import sort_edge_index
 
-USER_TO_ITEM = ("user", "interacts", "item")
-ITEM_TO_USER = ("item", "rev_interacts", "user")
+from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM
 
 
 def build_hetero_data(
@@ -63,12 +62,6 @@ def build_hetero_data(
     data[USER_TO_ITEM].test_edge_label_index = pairs[2]
     data[ITEM_TO_USER].edge_index = sort_edge_index(pairs[0].flip(0))
     return data
-
-
-def modalities(data: HeteroData) -> dict[str, int]:
-    """Returns the width of every item modality, by name and in the order of names."""
-    stored = {key.removeprefix("x_"): x for key, x in data["item"].items() if key.startswith("x_")}
-    return {name: stored[name].size(1) for name in sorted(stored)}
 
 
 def _check_pairs(edge_index: Tensor, label: Tensor, num_users: int, num_items: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.datasets.hetero import ITEM_TO_USER, USER_TO_ITEM, modalities
+from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM, modalities
 
 
 @dataclass(frozen=True)

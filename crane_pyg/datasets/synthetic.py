@@ -96,7 +96,7 @@ class SyntheticMultimodal(InMemoryDataset):
             widths = (sizes.visual_dim, sizes.textual_dim)
             raise ValueError(f"`visual_dim` and `textual_dim` must be positive (got {widths})")
         super().__init__(None, transform, pre_transform)
-        self.preset = preset
+        self.name = self.preset = preset
         self.seed = seed
         data = _draw(sizes, seed, missing_rate)
         self.report = DatasetReport.from_data(data)

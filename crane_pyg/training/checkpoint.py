@@ -82,9 +82,7 @@ class Checkpoint:
         return state["best"]
 
 
-def save_model(
-    model: Recommender, name: str, settings: dict[str, Any], path: Path | str
-) -> None:
+def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Path | str) -> None:
     """Write the weights as safetensors, with what :func:`load_model` needs to build the model again.
 
     Args:
@@ -114,7 +112,9 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
     if metadata.get("model") not in MODELS:
-        raise ValueError(f"{path} must name one of {sorted(MODELS)} (got {metadata.get('model')!r})")
+        raise ValueError(
+            f"{path} must name one of {sorted(MODELS)} (got {metadata.get('model')!r})"
+        )
     model = MODELS[metadata["model"]].from_data(data, **json.loads(metadata["settings"]))
     try:
         model.load_state_dict(state)

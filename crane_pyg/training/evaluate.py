@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.metrics import LinkPredMetricCollection, LinkPredNDCG, LinkPredRecall
 
 from crane_pyg.nn.models import Recommender
-from crane_pyg.nn.models.recommender import USER_ITEM
+from crane_pyg.schema import USER_TO_ITEM
 
 PROTOCOLS = ("strict", "mmrec")
 
@@ -69,7 +69,7 @@ def held_out_edges(data: HeteroData, split: str) -> Tensor:
     """``[2, E]`` held-out edges of ``'val'`` or ``'test'``, users first."""
     if split not in ("val", "test"):
         raise ValueError(f"split must be 'val' or 'test' (got {split!r})")
-    edges = data[USER_ITEM].get(f"{split}_edge_label_index")
+    edges = data[USER_TO_ITEM].get(f"{split}_edge_label_index")
     if edges is None or edges.size(1) == 0:
         raise ValueError(f"the {split} split is empty")
     return edges
@@ -79,9 +79,9 @@ def excluded_edges(data: HeteroData, split: str, protocol: str) -> Tensor:
     """``[2, E]`` edges whose items are left out of the user's ranking."""
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)} (got {protocol!r})")
-    edges = data[USER_ITEM].edge_index
+    edges = data[USER_TO_ITEM].edge_index
     if protocol == "strict" and split == "test":
-        edges = torch.cat([edges, data[USER_ITEM].val_edge_label_index], dim=1)
+        edges = torch.cat([edges, data[USER_TO_ITEM].val_edge_label_index], dim=1)
     return edges
 
 

@@ -16,7 +16,7 @@ from torch_geometric.seed import seed_everything
 from tqdm.auto import tqdm
 
 from crane_pyg.nn.models import Recommender
-from crane_pyg.nn.models.recommender import USER_ITEM
+from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.evaluate import evaluate
 from crane_pyg.training.sampling import TripletSampler
@@ -113,7 +113,7 @@ def fit(
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
     sampler = TripletSampler(
-        data[USER_ITEM].edge_index, data["item"].num_nodes, batch_size, generator
+        data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     result = FitResult(monitor)
@@ -141,7 +141,9 @@ def fit(
             if store is not None:
                 store.save(model, optimizer, generator, result, settings, best_state)
             bar.update()
-            bar.set_postfix({"loss": f"{row['loss']:.4f}", f"val {monitor}": f"{result.best_score:.4f}"})
+            bar.set_postfix(
+                {"loss": f"{row['loss']:.4f}", f"val {monitor}": f"{result.best_score:.4f}"}
+            )
     model.load_state_dict(best_state)
     model.eval()
     return result

@@ -50,12 +50,13 @@ class KNNItemGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         store = data["item"]
-        known = sorted(key.removeprefix("x_") for key in store.keys() if key.startswith("x_"))
+        known = sorted(key.removeprefix("x_") for key, _ in store.items() if key.startswith("x_"))
         names = known if self.modalities is None else self.modalities
         if not names or not set(names) <= set(known):
             raise ValueError(f"modalities must be some of {known} (got {names})")
 
-        present = store[f"x_{names[0]}"].new_zeros(data["item"].num_nodes, dtype=torch.bool)
+        first = store[f"x_{names[0]}"]
+        present = first.new_zeros(first.size(0), dtype=torch.bool)
         xs = []
         for name in names:
             x = F.normalize(store[f"x_{name}"], dim=1)

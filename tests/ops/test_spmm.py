@@ -65,7 +65,9 @@ def test_equals_dense_with_gradients(shape, channels):
     expected_grads = torch.autograd.grad(expected, [x, weight], grad)
     out = spmm(csr_graph(edge_index, weight, size=size), x)
     torch.testing.assert_close(out, expected)
-    for found, wanted in zip(torch.autograd.grad(out, [x, weight], grad), expected_grads):
+    for found, wanted in zip(
+        torch.autograd.grad(out, [x, weight], grad), expected_grads, strict=True
+    ):
         torch.testing.assert_close(found, wanted)
 
 
@@ -126,7 +128,7 @@ def test_deterministic():
         for out in (spmm(graph, x) for _ in range(3))
     ]
     for other in others:
-        assert all(torch.equal(a, b) for a, b in zip(first, other))
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

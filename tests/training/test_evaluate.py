@@ -47,9 +47,7 @@ def random_data(num_users=37, num_items=53, num_pairs=600):
 def test_metrics_equal_a_loop_over_users(split, protocol, batch_size):
     data = random_data()
     score = torch.randn(37, 53)
-    out = evaluate(
-        Fixed(score), data, split, protocol=protocol, ks=(3, 10), batch_size=batch_size
-    )
+    out = evaluate(Fixed(score), data, split, protocol=protocol, ks=(3, 10), batch_size=batch_size)
     store = data["user", "interacts", "item"]
     hidden = store.edge_index.T.tolist()
     if split == "test" and protocol == "strict":

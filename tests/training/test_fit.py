@@ -68,7 +68,12 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path,
     result = fit(whole, checkerboard, **settings)
 
     path = tmp_path / "run" / "checkpoint.pt"
-    fit(build(checkerboard, refresh=refresh), checkerboard, **settings | {"epochs": 2}, checkpoint=path)
+    fit(
+        build(checkerboard, refresh=refresh),
+        checkerboard,
+        **settings | {"epochs": 2},
+        checkpoint=path,
+    )
     torch.manual_seed(99)
     resumed = CRANE.from_data(
         checkerboard, embedding_dim=8, k=3, drop_edge="bernoulli", refresh=refresh
@@ -76,7 +81,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path,
     again = fit(resumed, checkerboard, **settings, checkpoint=path)
     assert_same_state(whole, resumed)
     assert again.best_epoch == result.best_epoch
-    assert again.to_frame().drop(columns="seconds").equals(result.to_frame().drop(columns="seconds"))
+    assert (
+        again.to_frame().drop(columns="seconds").equals(result.to_frame().drop(columns="seconds"))
+    )
 
 
 def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch):

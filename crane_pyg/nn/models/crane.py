@@ -1,18 +1,15 @@
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding, Linear, ModuleDict
-from torch_geometric.data import Data, HeteroData
-from typing_extensions import Self
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
-from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph
+from crane_pyg.ops import csr_graph, edge_cosine, knn_graph
 from crane_pyg.transforms import bipartite_norm, degree_drop_edge, row_normalize
 
 
@@ -70,9 +67,7 @@ class CRANE(Recommender):
         self.proj = ModuleDict(
             {m: Linear(d, embedding_dim, bias=False) for m, d in self.modalities.items()}
         )
-        self.profile = ModuleDict(
-            {m: UserProfile(profile, embedding_dim) for m in self.modalities}
-        )
+        self.profile = ModuleDict({m: UserProfile(profile, embedding_dim) for m in self.modalities})
         channels = dict.fromkeys(self.modalities, embedding_dim)
         self.rca = RecursiveCrossModalAttention(
             channels, num_rounds, normalize=normalize, gain=gain, impl=impl
@@ -95,7 +90,7 @@ class CRANE(Recommender):
                 torch.nn.init.xavier_uniform_(lin.weight)
             else:
                 torch.nn.init.orthogonal_(lin.weight)
-                if self.proj_init == "eye" :
+                if self.proj_init == "eye":
                     torch.nn.init.eye_(lin.weight)
 
     @classmethod
@@ -104,7 +99,10 @@ class CRANE(Recommender):
         return cls(data["user"].num_nodes, data["item"].num_nodes, mods, **kwargs)
 
     def start_epoch(self, data):
-        if self.refresh == "step" or self._epoch % (1 if self.refresh == "epoch" else self.refresh) == 0:
+        if (
+            self.refresh == "step"
+            or self._epoch % (1 if self.refresh == "epoch" else self.refresh) == 0
+        ):
             self._stale = True
         self._epoch += 1
         to_item, to_user = self.user_item_graphs(data)
@@ -141,7 +139,13 @@ class CRANE(Recommender):
         elif self.fusion == "concat":
             x = torch.cat([F.normalize(store[f"x_{m}"], dim=1) for m in self.modalities], 1)
         elif self.fusion == "proj":
-            x = torch.cat([F.normalize(self.proj[m](F.normalize(store[f"x_{m}"], dim=1)),dim=1) for m in self.modalities], 1)
+            x = torch.cat(
+                [
+                    F.normalize(self.proj[m](F.normalize(store[f"x_{m}"], dim=1)), dim=1)
+                    for m in self.modalities
+                ],
+                1,
+            )
         mask = torch.stack([store[f"{m}_mask"] for m in self.modalities]).any(0)
         ei = knn_graph(x.detach(), self.k, loop=self.loop, mask=None if mask.all() else mask)
         w = edge_cosine(x, ei).clamp(min=0)

@@ -6,9 +6,8 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.transforms import bipartite_norm
-
-USER_ITEM = ("user", "interacts", "item")
 
 
 class Recommender(torch.nn.Module):
@@ -46,7 +45,7 @@ class Recommender(torch.nn.Module):
 
     def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""
-        edge_index = data[USER_ITEM].edge_index
+        edge_index = data[USER_TO_ITEM].edge_index
         if self._graphs is None or edge_index is not self._edge_index:
             size = (data["user"].num_nodes, data["item"].num_nodes)
             graph = csr_graph(edge_index, bipartite_norm(edge_index, size), size=size)

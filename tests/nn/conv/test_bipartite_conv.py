@@ -73,7 +73,7 @@ def test_equals_equations_3_and_4(adjacency, widths, act, form):
     expected_loss = expected_user.square().sum() + expected_item.pow(3).sum()
     found = torch.autograd.grad(loss, list(inputs.values()))
     wanted = torch.autograd.grad(expected_loss, list(inputs.values()))
-    for name, a, b in zip(inputs, found, wanted):
+    for name, a, b in zip(inputs, found, wanted, strict=True):
         torch.testing.assert_close(a, b, msg=lambda text, name=name: f"{name}: {text}")
 
 

@@ -5,6 +5,9 @@ from torch_geometric import EdgeIndex
 from crane_pyg.nn import UserProfile
 from crane_pyg.ops import csr_graph
 
+# Of the process's first torch CSR matrix, by torch_sparse or by a test here.
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+
 M, N, WIDTH = 8, 6, 3
 AGGREGATIONS = ["sum", "mean", "max", "attention", "sqrt"]
 FORMS = ["edge_index", "csr_graph", "SparseTensor", "valued SparseTensor", "torch CSR"]
@@ -78,7 +81,7 @@ def test_equals_the_loop_over_users(aggr, form, mask):
     grad = torch.randn(M, WIDTH, dtype=torch.double)
     found = torch.autograd.grad(out, list(inputs.values()), grad)
     wanted = torch.autograd.grad(expected, list(inputs.values()), grad)
-    for name, a, b in zip(inputs, found, wanted):
+    for name, a, b in zip(inputs, found, wanted, strict=True):
         torch.testing.assert_close(a, b, msg=lambda text, name=name: f"{name}: {text}")
 
 
