@@ -119,7 +119,7 @@ def _train(args: argparse.Namespace) -> None:
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if args.preset is not None:
-        settings |= MODELS[args.model].preset(args.preset)
+        settings |= MODELS[args.model].preset(args.preset).model
     for item in args.set:
         name, equals, value = item.partition("=")
         if not equals:

@@ -13,7 +13,7 @@ def _seed() -> None:
 
 @pytest.fixture
 def checkerboard() -> HeteroData:
-    """Even users like even items, odd users odd ones; one pair of each user is held out per split."""
+    """Even users like even items, odd users odd ones; each split holds out a pair of each user."""
     num_users, num_items = 24, 40
     pairs = [(u, i) for u in range(num_users) for i in range(num_items) if u % 2 == i % 2]
     edge_index = torch.tensor(pairs).T  # twenty pairs a user

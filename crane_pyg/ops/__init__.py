@@ -1,7 +1,7 @@
 """Pure functions: tensors in, tensors out."""
 
+from crane_pyg.ops.attention import tanh_attention
 from crane_pyg.ops.knn import edge_cosine, knn_graph
-from crane_pyg.ops.spmm import CSRGraph, csr_graph, spmm
-from crane_pyg.ops.tanh_attention import tanh_attention
+from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = ["CSRGraph", "csr_graph", "edge_cosine", "knn_graph", "spmm", "tanh_attention"]

@@ -1,8 +1,8 @@
 """Training and evaluation, the same for every model."""
 
 from crane_pyg.training.checkpoint import load_model, save_model
-from crane_pyg.training.evaluate import PROTOCOLS, evaluate
-from crane_pyg.training.fit import FitResult, fit
+from crane_pyg.training.evaluation import PROTOCOLS, evaluate
+from crane_pyg.training.loop import FitResult, fit
 from crane_pyg.training.sampling import TripletSampler
 
 __all__ = [

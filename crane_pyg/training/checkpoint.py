@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from crane_pyg.nn.models import MODELS, Recommender
 
 if TYPE_CHECKING:
-    from crane_pyg.training.fit import FitResult
+    from crane_pyg.training.loop import FitResult
 
 
 class Checkpoint:
@@ -83,7 +83,7 @@ class Checkpoint:
 
 
 def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Path | str) -> None:
-    """Write the weights as safetensors, with what :func:`load_model` needs to build the model again.
+    """Write the weights as safetensors, with what :func:`load_model` needs to build the model.
 
     Args:
         model: trained.
@@ -124,7 +124,7 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
-    """Write aside, then rename: a killed run leaves the old file or the new one, never half of one."""
+    """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
     write(aside)

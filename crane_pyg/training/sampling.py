@@ -12,8 +12,8 @@ log = logging.getLogger("crane_pyg")
 class TripletSampler:
     """One epoch of (user, positive, negative) batches each time it is iterated.
 
-    Every training edge is a positive once an epoch, in a fresh order; negatives are uniform over the
-    items that the user did not take in training.
+    Every training edge is a positive once an epoch, in a fresh order; negatives are uniform over
+    the items that the user did not take in training.
 
     Args:
         edge_index (Tensor): ``[2, E]`` training edges, users first.

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from crane_pyg.ops.tanh_attention import tanh_attention
+from crane_pyg.ops.attention import tanh_attention
 
-tiled_module = importlib.import_module("crane_pyg.ops.tanh_attention.tiled")
+tiled_module = importlib.import_module("crane_pyg.ops.attention.tiled")
 
 IMPLS = ["reference", "tiled"]
 NAMES = ["query", "key", "value"]

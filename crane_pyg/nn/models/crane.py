@@ -1,19 +1,97 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict
+from torch.nn import Embedding, ModuleList
+from torch_geometric.data import Data, HeteroData
+from torch_geometric.nn.resolver import activation_resolver
+from typing_extensions import Self
 
-from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile
+from crane_pyg.nn.item_graph import ItemGraph
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
-from crane_pyg.ops import csr_graph, edge_cosine, knn_graph
-from crane_pyg.transforms import bipartite_norm, degree_drop_edge, row_normalize
+from crane_pyg.nn.models.recommender import Preset, Recommender, l2_of_batch
+from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.schema import modalities
+from crane_pyg.transforms import bipartite_norm, degree_drop_edge
+
+
+class Views(NamedTuple):
+    """Collaborative and semantic embeddings, ``[M, d]`` of users and ``[N, d]`` of items."""
+
+    e_user: Tensor
+    h_user: Tensor
+    e_item: Tensor
+    h_item: Tensor
+
+    def fuse(self) -> tuple[Tensor, Tensor]:
+        r"""Eq. 17, :math:`\mathbf{z} = \mathbf{e} + \mathbf{h}`, for users and for items."""
+        return self.e_user + self.h_user, self.e_item + self.h_item
 
 
 class CRANE(Recommender):
+    r"""CRANE from "Cross-Modal Attention Network with Dual Graph Learning in Multimodal
+    Recommendation" (ACM TOMM, 2026).
+
+    Collaborative embeddings :math:`\mathbf{e}` come from the user-item graph (eq. 1-4), semantic
+    ones :math:`\mathbf{h}` by passing :math:`\mathbf{e}_i` over an item-item graph that recursive
+    cross-modal attention builds (eq. 5-15) and on to the users (eq. 16); a pair scores
+
+    .. math::
+        \hat{y}_{ui} = (\mathbf{e}_u + \mathbf{h}_u)^{\top} (\mathbf{e}_i + \mathbf{h}_i).
+
+    As printed the recipe loses to LightGCN on real data, so the defaults are the reading that does
+    best on validation (``benchmarks/results/``); ``CRANE.preset('paper')`` is the letter, and
+    ``CRANE.preset('baby')`` and so on are the letter with Table 3's values.
+
+    Args:
+        num_users, num_items (int): sizes.
+        modalities (dict): width of the features of each modality, by name.
+        embedding_dim (int): :math:`d`. (default: ``64``)
+        ui_layers (int): :math:`L_{UI}`. (default: ``2``)
+        ii_layers (int): :math:`L_{II}`. (default: ``1``)
+        num_rounds (int): :math:`R`, rounds of attention. (default: ``1``)
+        k (int): neighbours of each item. (default: ``10``)
+        loop (bool): whether an item is the first of its own neighbours; the paper does not say.
+            (default: ``True``)
+        fusion (str, optional): ``'rca'``; ``'concat'`` links items by their raw features instead;
+            ``None`` leaves the item graph and all that follows from it out. (default: ``'rca'``)
+        drop_edge (str, optional): ``'bernoulli'`` (eq. 2) or ``'multinomial'``, drawn anew each
+            epoch, see :func:`~crane_pyg.transforms.degree_drop_edge`. (default: ``None``)
+        drop_ratio (float): share that ``'multinomial'`` drops. (default: ``0.8``)
+        drop_degree (str): degrees in the Laplacian weights, those of the ``'full'`` graph (the
+            letter) or of the ``'sampled'`` one. (default: ``'full'``)
+        hold_out (bool): keep the edges that a batch is to predict from carrying messages to it, as
+            held-out edges do not at test. Helps where users have many items, hurts where they have
+            few. (default: ``False``)
+        conv_weight (bool): :math:`\mathbf{W}^{(l)}` of eq. 3. (default: ``False``)
+        act (str, optional): :math:`\sigma` of eq. 3, by name. (default: ``None``)
+        readout (str): ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
+        profile (str): :class:`~crane_pyg.nn.UserProfile` of eq. 5. (default: ``'sum'``)
+        semantic_profile (str): that of eq. 16. (default: ``'sqrt'``)
+        normalize (bool): of :class:`~crane_pyg.nn.RecursiveCrossModalAttention`.
+            (default: ``True``)
+        refresh (int or str): epochs between rebuilds of the item graph; ``'epoch'`` is 1,
+            ``'step'`` every batch (the letter). The gradient reaches the attention in the batch
+            that rebuilt it; the others reuse the weights. (default: ``'epoch'``)
+        beta (float): weight of the contrastive term. (default: ``0.003``)
+        temperature (float): :math:`\tau`. (default: ``0.2``)
+        l2 (float): weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
+        l2_of (str): what it weighs: ``'batch'``, half the embeddings of the batch per row, or
+            ``'all'`` parameters (the letter). (default: ``'batch'``)
+        reduction (str): ``'mean'`` or ``'sum'`` (the letter) over the batch, of both losses.
+            (default: ``'mean'``)
+        impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+
+    Raises:
+        ValueError: if an option is unknown, or there is no modality but a fusion.
+    """
+
+    neighbor: Tensor
+    neighbor_weight: Tensor
+    epoch: Tensor
+
     def __init__(
         self,
         num_users: int,
@@ -26,183 +104,268 @@ class CRANE(Recommender):
         num_rounds: int = 1,
         k: int = 10,
         loop: bool = True,
+        fusion: str | None = "rca",
         drop_edge: str | None = None,
         drop_ratio: float = 0.8,
         drop_degree: str = "full",
+        hold_out: bool = False,
         conv_weight: bool = False,
-        act: Callable[[Tensor], Tensor] | None = None,
+        act: str | None = None,
         readout: str = "mean",
-        profile: str = "sqrt",
+        profile: str = "sum",
         semantic_profile: str = "sqrt",
-        fusion: str | None = "rca",
         normalize: bool = True,
-        gain: bool = False,
         refresh: int | str = "epoch",
         beta: float = 0.003,
         temperature: float = 0.2,
-        l2: float = 1e-4,
+        l2: float = 1e-3,
+        l2_of: str = "batch",
         reduction: str = "mean",
-        init_scale: float = 1.0,
-        proj_init: str = "xavier",
         impl: str = "auto",
     ) -> None:
         super().__init__()
-        self.modalities = dict(modalities)
-        self.ui_layers, self.ii_layers = ui_layers, ii_layers
-        self.k, self.loop = k, loop
+        _check_choice("drop_edge", drop_edge, (None, "bernoulli", "multinomial"))
+        _check_choice("drop_degree", drop_degree, ("full", "sampled"))
+        _check_choice("readout", readout, ("last", "mean", "sum"))
+        _check_choice("l2_of", l2_of, ("batch", "all"))
+        _check_choice("reduction", reduction, ("mean", "sum"))
+        if refresh not in ("epoch", "step") and not (isinstance(refresh, int) and refresh > 0):
+            raise ValueError(f"refresh must be 'epoch', 'step' or epochs >= 1 (got {refresh!r})")
+        self.ii_layers = ii_layers
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
+        self.hold_out = hold_out
         self.readout = readout
-        self.fusion = fusion
         self.refresh = refresh
-        self.beta, self.temperature, self.l2, self.reduction = beta, temperature, l2, reduction
-        self.init_scale = init_scale
-        self.proj_init = proj_init
+        self.beta, self.temperature, self.reduction = beta, temperature, reduction
+        self.l2, self.l2_of = l2, l2_of
 
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         width = embedding_dim if conv_weight else None
-        self.convs = torch.nn.ModuleList([BipartiteConv(width, act=act) for _ in range(ui_layers)])
+        sigma = None if act is None else activation_resolver(act)
+        self.convs = ModuleList(BipartiteConv(width, act=sigma) for _ in range(ui_layers))
         self.semantic_conv = SemanticConv()
         self.semantic_profile = UserProfile(semantic_profile, embedding_dim)
-        self.proj = ModuleDict(
-            {m: Linear(d, embedding_dim, bias=False) for m, d in self.modalities.items()}
-        )
-        self.profile = ModuleDict({m: UserProfile(profile, embedding_dim) for m in self.modalities})
-        channels = dict.fromkeys(self.modalities, embedding_dim)
-        self.rca = RecursiveCrossModalAttention(
-            channels, num_rounds, normalize=normalize, gain=gain, impl=impl
-        )
+        self.item_graph: ItemGraph | None = None
+        if fusion is not None:
+            self.item_graph = ItemGraph(
+                modalities,
+                embedding_dim,
+                k,
+                loop=loop,
+                fusion=fusion,
+                num_rounds=num_rounds,
+                profile=profile,
+                normalize=normalize,
+                impl=impl,
+            )
+        # The graph as last built, so that saved weights score as they did; and the epochs begun.
         self.register_buffer("neighbor", torch.zeros(num_items, k, dtype=torch.long))
         self.register_buffer("neighbor_weight", torch.zeros(num_items, k))
-        self._item_graph = None
-        self._sampled = None
-        self._epoch = 0
-        self._stale = True
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.long))
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        for e in (self.user_embedding, self.item_embedding):
-            torch.nn.init.xavier_uniform_(e.weight)
-            with torch.no_grad():
-                e.weight.mul_(self.init_scale)
-        for lin in self.proj.values():
-            if self.proj_init == "xavier":
-                torch.nn.init.xavier_uniform_(lin.weight)
-            else:
-                torch.nn.init.orthogonal_(lin.weight)
-                if self.proj_init == "eye":
-                    torch.nn.init.eye_(lin.weight)
+        self.register_load_state_dict_post_hook(lambda module, _: module._forget())
 
     @classmethod
-    def from_data(cls, data, **kwargs):
-        mods = {k[2:]: v.size(1) for k, v in data["item"].items() if k.startswith("x_")}
-        return cls(data["user"].num_nodes, data["item"].num_nodes, mods, **kwargs)
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
 
-    def start_epoch(self, data):
-        if (
-            self.refresh == "step"
-            or self._epoch % (1 if self.refresh == "epoch" else self.refresh) == 0
-        ):
-            self._stale = True
-        self._epoch += 1
-        to_item, to_user = self.user_item_graphs(data)
-        if self.drop_edge:
-            ei = to_item.edge_index
-            size = (to_item.num_src, to_item.num_dst)
-            keep = degree_drop_edge(ei, size, mode=self.drop_edge, ratio=self.drop_ratio)
-            g = to_item.select(keep)
-            if self.drop_degree == "sampled":
-                g = g._replace(weight=bipartite_norm(g.edge_index, size))
-            self._sampled = (g, g.transpose())
+    @classmethod
+    def preset(cls, name: str) -> Preset:
+        _check_choice("preset", name, tuple(PRESETS))
+        return PRESETS[name]
 
-    def x_att(self, data):
-        store = data["item"]
-        to_item, to_user = self.user_item_graphs(data)
-        plain = to_user._replace(weight=torch.ones_like(to_user.weight))
-        xs, masks = {}, {}
-        M = data["user"].num_nodes
-        for m in self.modalities:
-            x = F.normalize(store[f"x_{m}"], dim=1)
-            mask = store[f"{m}_mask"]
-            item = self.proj[m](x)
-            user = self.profile[m](item, plain, mask=None if mask.all() else mask)
-            xs[m] = torch.cat([user, item])
-            if not mask.all():
-                has = spmm_any(mask, plain)
-                masks[m] = torch.cat([has, mask])
-        return self.rca(xs, masks, query=slice(M, None))
+    def reset_parameters(self) -> None:
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        for module in (*self.convs, self.semantic_profile, self.item_graph):
+            if module is not None:
+                module.reset_parameters()
+        self.neighbor.zero_()
+        self.neighbor_weight.zero_()
+        self.epoch.zero_()
+        self._forget()
 
-    def build(self, data):
-        store = data["item"]
-        if self.fusion == "rca":
-            x = self.x_att(data)
-        elif self.fusion == "concat":
-            x = torch.cat([F.normalize(store[f"x_{m}"], dim=1) for m in self.modalities], 1)
-        elif self.fusion == "proj":
-            x = torch.cat(
-                [
-                    F.normalize(self.proj[m](F.normalize(store[f"x_{m}"], dim=1)), dim=1)
-                    for m in self.modalities
-                ],
-                1,
-            )
-        mask = torch.stack([store[f"{m}_mask"] for m in self.modalities]).any(0)
-        ei = knn_graph(x.detach(), self.k, loop=self.loop, mask=None if mask.all() else mask)
-        w = edge_cosine(x, ei).clamp(min=0)
-        w = row_normalize(ei, w, x.size(0))
-        self._item_graph = csr_graph(ei, w, size=(x.size(0),) * 2)
-        self._stale = False
+    def _forget(self) -> None:
+        """Drop what is derived from parameters, buffers or data."""
+        self._similar: CSRGraph | None = None
+        self._sampled: tuple[CSRGraph, CSRGraph] | None = None
+        self._stale = int(self.epoch) == 0
 
-    def views(self, data):
-        to_item, to_user = self.user_item_graphs(data)
-        u, i = self.user_embedding.weight, self.item_embedding.weight
-        gi, gu = self._sampled if self.training and self.drop_edge else (to_item, to_user)
-        us, its = [u], [i]
-        for conv in self.convs:
-            u, i = conv((i, None), gu), conv((u, None), gi)
-            us.append(u), its.append(i)
-        if self.readout == "mean":
-            u, i = torch.stack(us).mean(0), torch.stack(its).mean(0)
-        elif self.readout == "sum":
-            u, i = sum(us), sum(its)
-        if self.fusion is None:
-            return u, torch.zeros_like(u), i, torch.zeros_like(i)
-        if self._stale or (self.refresh == "step" and self.training):
-            self.build(data)
-        g = self._item_graph
-        h = i
-        for _ in range(self.ii_layers):
-            h = self.semantic_conv(h, g)
-        plain = to_user._replace(weight=torch.ones_like(to_user.weight))
-        hu = self.semantic_profile(h, plain)
-        if g.weight.requires_grad:
-            self._item_graph = g._replace(weight=g.weight.detach())
-        return u, hu, i, h
-
-    def forward(self, data):
-        u, hu, i, hi = self.views(data)
-        return u + hu, i + hi
-
-    def loss(self, data, user, pos, neg):
-        u, hu, i, hi = self.views(data)
-        zu, zi = (u + hu), (i + hi)
-        z = zu[user]
-        r = self.reduction
-        bpr = bpr_loss((z * zi[pos]).sum(1), (z * zi[neg]).sum(1), reduction=r)
-        out = {"bpr": bpr}
-        if self.beta > 0 and self.fusion is not None:
-            uu, pp = user.unique(), pos.unique()
-            out["contrastive"] = self.beta * (
-                info_nce_loss(u[uu], hu[uu], temperature=self.temperature)
-                + info_nce_loss(i[pp], hi[pp], temperature=self.temperature)
-            )
-        out["l2"] = self.l2 * l2_of_batch(
-            self.user_embedding(user), self.item_embedding(pos), self.item_embedding(neg)
-        )
+    def _apply(self, *args: Any, **kwargs: Any) -> Self:
+        out = super()._apply(*args, **kwargs)
+        self._forget()
         return out
 
+    def start_epoch(self, data: HeteroData) -> None:
+        every = self.refresh if isinstance(self.refresh, int) else 1
+        if self.item_graph is not None and self.item_graph.fusion == "rca":
+            self._stale |= int(self.epoch) % every == 0
+        self.epoch += 1
+        if self.drop_edge is not None:
+            self._sampled = self._sample(data)
 
-def spmm_any(mask, g):
-    from crane_pyg.ops import spmm
+    def _sample(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
+        graph, _ = self.user_item_graphs(data)
+        edge_index, size = graph.edge_index, (graph.num_src, graph.num_dst)
+        kept = degree_drop_edge(edge_index, size, mode=self.drop_edge, ratio=self.drop_ratio)
+        graph = graph.select(kept)
+        if self.drop_degree == "sampled":
+            graph = graph._replace(weight=bipartite_norm(graph.edge_index, size))
+        return graph, graph.transpose()
 
-    return spmm(g, mask.float()[:, None])[:, 0] > 0
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        return self.views(data).fuse()
+
+    def views(self, data: HeteroData, target: tuple[Tensor, Tensor] | None = None) -> Views:
+        """Both views of all users and items.
+
+        Args:
+            data: the graph.
+            target: users and items of edges that shall carry no message.
+        """
+        full = self.user_item_graphs(data)
+        to_item, to_user = self._sampled if self.training and self._sampled else full
+        taken = _unweighted(full[1])
+        if target is not None:
+            user, item = target
+            to_item, to_user = to_item.without(user, item), to_user.without(item, user)
+            taken = taken.without(item, user)
+        e_user, e_item = self._collaborate(to_item, to_user)
+        if self.item_graph is None:
+            return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
+        similar, h_item = self._similar_items(data), e_item
+        for _ in range(self.ii_layers):
+            h_item = self.semantic_conv(h_item, similar)
+        return Views(e_user, self.semantic_profile(h_item, taken), e_item, h_item)
+
+    def _collaborate(self, to_item: CSRGraph, to_user: CSRGraph) -> tuple[Tensor, Tensor]:
+        """Eq. 3-4 and the readout over layers."""
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        users, items = [user], [item]
+        for conv in self.convs:
+            user, item = conv((item, None), to_user), conv((user, None), to_item)
+            users.append(user)
+            items.append(item)
+        if self.readout == "last":
+            return user, item
+        scale = 1 / len(users) if self.readout == "mean" else 1.0
+        return scale * sum(users[1:], users[0]), scale * sum(items[1:], items[0])
+
+    def _similar_items(self, data: HeteroData) -> CSRGraph:
+        """The item graph, rebuilt where it is due; its weights carry a gradient just then."""
+        if self._stale or (self.training and self.refresh == "step"):
+            return self._rebuild(data)
+        if self._similar is None:
+            num_items, k = self.neighbor.shape
+            item = torch.arange(num_items, device=self.neighbor.device).repeat_interleave(k)
+            edge_index = torch.stack([self.neighbor.view(-1), item])
+            weight = self.neighbor_weight.view(-1)
+            self._similar = csr_graph(edge_index, weight, size=(num_items, num_items))
+        return self._similar
+
+    def _rebuild(self, data: HeteroData) -> CSRGraph:
+        assert self.item_graph is not None
+        names, store = self.item_graph.modalities, data["item"]
+        edge_index, weight = self.item_graph(
+            {m: store[f"x_{m}"] for m in names},
+            {m: store[f"{m}_mask"] for m in names},
+            _unweighted(self.user_item_graphs(data)[1]),
+        )
+        graph = csr_graph(edge_index, weight, size=(self.neighbor.size(0),) * 2)
+        self._similar = graph._replace(weight=graph.weight.detach())
+        self._stale = False
+        item = edge_index[1].view(-1, self.neighbor.size(1))[:, 0]
+        self.neighbor.zero_()[item] = edge_index[0].view(item.numel(), -1)
+        self.neighbor_weight.zero_()[item] = weight.detach().view(item.numel(), -1)
+        return graph
+
+    def similar_items(self, data: HeteroData) -> Data:
+        """The item-item graph in use, with ``edge_index`` ``[2, N * k]`` and ``edge_weight``."""
+        graph = self._similar_items(data)
+        return Data(
+            edge_index=graph.edge_index,
+            edge_weight=graph.weight.detach(),
+            num_nodes=graph.num_dst,
+        )
+
+    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
+        views = self.views(data, (user, pos) if self.hold_out else None)
+        z_user, z_item = views.fuse()
+        z = z_user[user]
+        pos_score, neg_score = (z * z_item[pos]).sum(1), (z * z_item[neg]).sum(1)
+        terms = {"bpr": bpr_loss(pos_score, neg_score, reduction=self.reduction)}
+        if self.beta > 0 and self.item_graph is not None:
+            terms["contrastive"] = self.beta * self._contrast(views, user, pos)
+        terms["l2"] = self.l2 * self._squared_norms(user, pos, neg)
+        return terms
+
+    def _contrast(self, views: Views, user: Tensor, item: Tensor) -> Tensor:
+        """Eq. 19 over the distinct users and items of the batch."""
+        total = views.e_user.new_zeros(())
+        for nodes, e, h in (
+            (user, views.e_user, views.h_user),
+            (item, views.e_item, views.h_item),
+        ):
+            rows = torch.unique(nodes)
+            total = total + info_nce_loss(
+                e[rows], h[rows], temperature=self.temperature, reduction=self.reduction
+            )
+        return total
+
+    def _squared_norms(self, user: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        if self.l2_of == "all":
+            return torch.stack([p.square().sum() for p in self.parameters()]).sum()
+        return l2_of_batch(
+            self.user_embedding(user), self.item_embedding(pos), self.item_embedding(neg)
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
+            f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
+            f"ui_layers={len(self.convs)}, ii_layers={self.ii_layers}, "
+            f"item_graph={self.item_graph})"
+        )
+
+
+def _unweighted(graph: CSRGraph) -> CSRGraph:
+    return graph._replace(weight=torch.ones_like(graph.weight))
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices} (got {value!r})")
+
+
+PAPER: dict[str, Any] = {
+    "drop_edge": "bernoulli",
+    "conv_weight": True,
+    "act": "relu",
+    "readout": "last",
+    "profile": "sum",
+    "semantic_profile": "sum",
+    "normalize": False,
+    "refresh": "step",
+    "l2_of": "all",
+    "reduction": "sum",
+}
+
+
+def _table3(
+    num_rounds: int, k: int, l2: float, temperature: float, beta: float, lr: float
+) -> Preset:
+    """A column of Table 3; what its rows have in common is written out here."""
+    model = {"ui_layers": 2, "ii_layers": 1, "num_rounds": num_rounds, "k": k, "embedding_dim": 64}
+    loss = {"l2": l2, "temperature": temperature, "beta": beta}
+    fit = {"lr": lr, "batch_size": 1024, "epochs": 250, "patience": 5}
+    return Preset(PAPER | model | loss, fit)
+
+
+PRESETS = {
+    "paper": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
+    "baby": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
+    "sports": _table3(2, 15, l2=1e-3, temperature=0.5, beta=0.7, lr=5e-5),
+    "clothing": _table3(3, 10, l2=1e-3, temperature=0.4, beta=0.7, lr=1e-4),
+    "electronics": _table3(3, 10, l2=5e-4, temperature=0.5, beta=0.6, lr=1e-4),
+}

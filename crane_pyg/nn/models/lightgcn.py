@@ -12,15 +12,15 @@ from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
 
 
 class LightGCN(Recommender):
-    r"""LightGCN from `"LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation"
-    <https://arxiv.org/abs/2002.02126>`_.
+    r"""LightGCN from `"LightGCN: Simplifying and Powering Graph Convolution Network for
+    Recommendation" <https://arxiv.org/abs/2002.02126>`_.
 
     .. math::
         \mathbf{z} = \frac{1}{L + 1} \sum_{l=0}^{L} (\mathbf{D}^{-1/2} \mathbf{A}
         \mathbf{D}^{-1/2})^l \, \mathbf{e}
 
-    PyG's model of the name takes one homogeneous graph; this one keeps users and items apart, as the
-    other models here do, and its products keep the transpose.
+    PyG's model of the name takes one homogeneous graph; this one keeps users and items apart, as
+    the other models here do, and its products keep the transpose.
 
     Args:
         num_users, num_items (int): sizes.

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,11 +10,18 @@ from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.transforms import bipartite_norm
 
 
+class Preset(NamedTuple):
+    """Published settings: arguments of the model's constructor and of ``fit``."""
+
+    model: dict[str, Any]
+    fit: dict[str, Any]
+
+
 class Recommender(torch.nn.Module):
     """What training and evaluation ask of a model: sizes in, embeddings out.
 
-    A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`; the score of a pair is the
-    inner product of its embeddings.
+    A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`; the score of a pair
+    is the inner product of its embeddings.
     """
 
     def __init__(self) -> None:
@@ -26,6 +33,15 @@ class Recommender(torch.nn.Module):
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
         """Construct with the sizes of ``data``; ``kwargs`` go to the constructor."""
         raise NotImplementedError
+
+    @classmethod
+    def preset(cls, name: str) -> Preset:
+        """Published settings by name.
+
+        Raises:
+            ValueError: if there are none of that name.
+        """
+        raise ValueError(f"{cls.__name__} has no preset (got {name!r})")
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Embeddings of all users ``[M, d]`` and all items ``[N, d]``."""

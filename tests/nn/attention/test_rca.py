@@ -83,7 +83,7 @@ def test_gain(normalize):
     rca = RCA(names, 2, normalize=normalize, gain=True).double()
     xs = features(names)
     plain = RCA(names, 2, normalize=normalize).double()
-    plain.load_state_dict(rca.state_dict(), strict=True)
+    plain.load_state_dict(rca.state_dict(), strict=False)
     torch.testing.assert_close(rca(xs), plain(xs))  # ones at first
     with torch.no_grad():
         for p in rca.parameters():
@@ -375,7 +375,7 @@ def test_normalised_rounds_keep_the_clusters_apart(planted):
 def test_a_root_of_n_in_the_place_of_n_collapses_again(planted):
     """The gain per modality turns the mean over n entities into a sum over sqrt(n)."""
     rooted = RCA(planted.rca.channels, 3, gain=True)
-    rooted.load_state_dict(planted.rca.state_dict(), strict=True)
+    rooted.load_state_dict(planted.rca.state_dict(), strict=False)
     torch.nn.init.constant_(rooted.gain, (USERS + ITEMS) ** 0.5)
     with torch.no_grad():
         out = rooted(planted.xs)[USERS:]

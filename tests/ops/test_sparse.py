@@ -5,7 +5,7 @@ import torch
 
 from crane_pyg.ops import csr_graph, spmm
 
-spmm_module = importlib.import_module("crane_pyg.ops.spmm")
+spmm_module = importlib.import_module("crane_pyg.ops.sparse")
 
 # Sources, destinations, edges: rectangular both ways, isolated nodes, duplicate edges, no edges.
 SHAPES = [(1, 1, 1), (7, 4, 30), (3, 12, 20), (63, 100, 257), (5, 3, 0), (0, 3, 0), (3, 0, 0)]

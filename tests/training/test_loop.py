@@ -68,12 +68,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path,
     result = fit(whole, checkerboard, **settings)
 
     path = tmp_path / "run" / "checkpoint.pt"
-    fit(
-        build(checkerboard, refresh=refresh),
-        checkerboard,
-        **settings | {"epochs": 2},
-        checkpoint=path,
-    )
+    killed = build(checkerboard, refresh=refresh)
+    fit(killed, checkerboard, **settings | {"epochs": 2}, checkpoint=path)
     torch.manual_seed(99)
     resumed = CRANE.from_data(
         checkerboard, embedding_dim=8, k=3, drop_edge="bernoulli", refresh=refresh
@@ -133,7 +129,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, mo
 def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
     scores = iter([0.1, 0.3, 0.2, 0.3, 0.1, 0.9])
     monkeypatch.setattr(
-        "crane_pyg.training.fit.evaluate", lambda *args, **kwargs: {"Recall@20": next(scores)}
+        "crane_pyg.training.loop.evaluate", lambda *args, **kwargs: {"Recall@20": next(scores)}
     )
     result = fit(
         build(checkerboard, LightGCN),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from crane_pyg.ops.tanh_attention.reference import reference
-from crane_pyg.ops.tanh_attention.tiled import TILE, tiled
+from crane_pyg.ops.attention.reference import reference
+from crane_pyg.ops.attention.tiled import TILE, tiled
 
 _IMPLS: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "reference": reference,

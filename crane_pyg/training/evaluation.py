@@ -29,9 +29,9 @@ def evaluate(
         model: any :class:`~crane_pyg.nn.models.Recommender`.
         data: the graph.
         split: ``'val'`` or ``'test'``.
-        protocol: which items are left out of the ranking. ``'strict'``: the user's training items and,
-            at test, the validation items too. ``'mmrec'``: the training items only, as in the numbers
-            of the literature.
+        protocol: which items are left out of the ranking. ``'strict'``: the user's training items
+            and, at test, the validation items too. ``'mmrec'``: the training items only, as in the
+            numbers of the literature.
         ks: cut-offs.
         batch_size: users ranked at a time; memory grows with ``batch_size`` times the items.
 
@@ -39,8 +39,8 @@ def evaluate(
         ``{'Recall@10': ..., 'NDCG@10': ..., ...}``, means over the users.
 
     Raises:
-        ValueError: if the split or protocol is unknown, the split is empty, or a cut-off exceeds the
-            catalogue.
+        ValueError: if the split or protocol is unknown, the split is empty, or a cut-off exceeds
+            the catalogue.
     """
     held_out = held_out_edges(data, split)
     excluded = excluded_edges(data, split, protocol)
@@ -87,7 +87,7 @@ def excluded_edges(data: HeteroData, split: str, protocol: str) -> Tensor:
 
 def _blocks(size: int, truth: Tensor, hidden: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
     """Blocks of the users in ``truth``, with both edge sets renumbered to the rows of the block."""
-    users = truth[0].unique()
+    users = torch.unique(truth[0])
     row = torch.full((int(max(users[-1], hidden[0].max())) + 1,), -1, device=users.device)
     row[users] = torch.arange(users.numel(), device=users.device)
     ranked = []

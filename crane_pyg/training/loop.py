@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.checkpoint import Checkpoint
-from crane_pyg.training.evaluate import evaluate
+from crane_pyg.training.evaluation import evaluate
 from crane_pyg.training.sampling import TripletSampler
 
 MONITORS = ("Recall@20", "Recall@10", "NDCG@20", "NDCG@10")
@@ -29,8 +30,8 @@ class FitResult:
     """What :func:`fit` leaves behind, beside the trained model.
 
     Attributes:
-        history: one row per epoch: its number, each loss term (mean over batches), training seconds and
-            validation scores (absent where the epoch was not evaluated).
+        history: one row per epoch: its number, each loss term (mean over batches), training
+            seconds and validation scores (absent where the epoch was not evaluated).
         best_epoch: the epoch whose weights the model holds, from 1.
         best_score: its validation score.
         monitor: the name of that score.
@@ -90,13 +91,13 @@ def fit(
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
-        monitor: the validation score to choose by: ``'Recall@20'``, ``'Recall@10'``, ``'NDCG@20'`` or
-            ``'NDCG@10'``.
+        monitor: the validation score to choose by: ``'Recall@20'``, ``'Recall@10'``,
+            ``'NDCG@20'`` or ``'NDCG@10'``.
         protocol: see :func:`~crane_pyg.training.evaluate`.
         seed: of sampling and of everything random in the model.
         device: defaults to where the model is.
-        checkpoint: file that is rewritten after every epoch; where it exists already, training goes on
-            from it.
+        checkpoint: file that is rewritten after every epoch; where it exists already, training
+            goes on from it, also with another ``epochs`` or ``patience``.
         progress: show a progress bar.
 
     Raises:
@@ -115,12 +116,18 @@ def fit(
     sampler = TripletSampler(
         data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     store = Checkpoint(checkpoint) if checkpoint is not None else None
-    settings = {"batch_size": batch_size, "lr": lr, "patience": patience, "seed": seed}
-    settings |= {"eval_every": eval_every, "monitor": monitor, "protocol": protocol}
+    settings: dict[str, Any] = {
+        "batch_size": batch_size,
+        "lr": lr,
+        "eval_every": eval_every,
+        "monitor": monitor,
+        "protocol": protocol,
+        "seed": seed,
+    }
     if store is not None and store.path.exists():
         best_state = store.load(model, optimizer, generator, result, settings)
 
@@ -141,9 +148,7 @@ def fit(
             if store is not None:
                 store.save(model, optimizer, generator, result, settings, best_state)
             bar.update()
-            bar.set_postfix(
-                {"loss": f"{row['loss']:.4f}", f"val {monitor}": f"{result.best_score:.4f}"}
-            )
+            bar.set_postfix({"loss": f"{row['loss']:.4f}", monitor: f"{result.best_score:.4f}"})
     model.load_state_dict(best_state)
     model.eval()
     return result
@@ -164,7 +169,7 @@ def _train_epoch(
         optimizer.zero_grad()
         terms = model.loss(data, user, pos, neg)
         loss = torch.stack(list(terms.values())).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         for name, value in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0) + value.detach()

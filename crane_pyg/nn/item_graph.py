@@ -1,0 +1,122 @@
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Linear, ModuleDict
+
+from crane_pyg.nn.attention import RecursiveCrossModalAttention
+from crane_pyg.nn.conv import UserProfile
+from crane_pyg.ops import CSRGraph, edge_cosine, knn_graph
+from crane_pyg.transforms import row_normalize
+
+FUSIONS = ("rca", "concat")
+
+
+class ItemGraph(torch.nn.Module):
+    r"""Learns which items resemble each other: profiles, attention, nearest neighbours (eq. 5-14).
+
+    Item features are projected to :obj:`channels`, summed up into user profiles, refined by
+    :class:`RecursiveCrossModalAttention` over users and items together, and each item is linked to
+    its :math:`k` nearest in :math:`\mathbf{X}_{att}` by cosine. Which neighbours are chosen is
+    discrete; their weights are differentiable.
+
+    Args:
+        modalities (dict): width of the features of each modality, by name.
+        channels (int): width :math:`d` after projection. (default: ``64``)
+        k (int): neighbours of each item. (default: ``10``)
+        loop (bool): whether an item is the first of its own neighbours. (default: ``True``)
+        fusion (str): ``'rca'``, or ``'concat'`` for the concatenated raw features, which have
+            nothing to learn. (default: ``'rca'``)
+        num_rounds (int): rounds of attention. (default: ``1``)
+        profile (str): aggregation of :class:`UserProfile`. (default: ``'sum'``)
+        normalize (bool): of :class:`RecursiveCrossModalAttention`. (default: ``True``)
+        impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+
+    Shapes:
+        - **features:** by modality ``[N, d_m]``; rows are L2-normalised on the way in
+        - **masks:** by modality ``[N]`` bool, false where an item lacks it
+        - **to_user:** item-to-user :class:`~crane_pyg.ops.CSRGraph` with weights of one
+        - **output:** ``edge_index`` ``[2, E]``, neighbours first, and weights ``[E]`` that sum to
+          one over each item; an item without any modality has no edges
+
+    Raises:
+        ValueError: if there is no modality, or the fusion is unknown.
+    """
+
+    def __init__(
+        self,
+        modalities: Mapping[str, int],
+        channels: int = 64,
+        k: int = 10,
+        *,
+        loop: bool = True,
+        fusion: str = "rca",
+        num_rounds: int = 1,
+        profile: str = "sum",
+        normalize: bool = True,
+        impl: str = "auto",
+    ) -> None:
+        super().__init__()
+        if not modalities:
+            raise ValueError("the data must have item features (got no modality)")
+        if fusion not in FUSIONS:
+            raise ValueError(f"fusion must be one of {', '.join(FUSIONS)} (got {fusion!r})")
+        self.modalities = dict(modalities)
+        self.k = k
+        self.loop = loop
+        self.fusion = fusion
+        if fusion == "rca":
+            self.lin = ModuleDict({m: Linear(d, channels, False) for m, d in modalities.items()})
+            self.profile = ModuleDict({m: UserProfile(profile, channels) for m in modalities})
+            self.rca = RecursiveCrossModalAttention(
+                dict.fromkeys(modalities, channels), num_rounds, normalize=normalize, impl=impl
+            )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        if self.fusion != "rca":
+            return
+        for lin in self.lin.values():
+            torch.nn.init.xavier_uniform_(lin.weight)
+        for profile in self.profile.values():
+            profile.reset_parameters()
+        self.rca.reset_parameters()
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+        to_user: CSRGraph,
+    ) -> tuple[Tensor, Tensor]:
+        x = self.embed(features, masks, to_user)
+        known = torch.stack([masks[m] for m in self.modalities]).any(0)
+        edge_index = knn_graph(x.detach(), self.k, loop=self.loop, mask=known)
+        weight = edge_cosine(x, edge_index)
+        return edge_index, row_normalize(edge_index, weight, x.size(0))
+
+    def embed(
+        self,
+        features: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+        to_user: CSRGraph,
+    ) -> Tensor:
+        r"""The items' rows of :math:`\mathbf{X}_{att}`, ``[N, num_modalities * channels]``."""
+        xs = {
+            m: F.normalize(features[m], dim=1).masked_fill(~masks[m].unsqueeze(1), 0)
+            for m in self.modalities
+        }
+        if self.fusion == "concat":
+            return torch.cat(list(xs.values()), dim=1)
+        joined, present = {}, {}
+        for m, x in xs.items():
+            item = self.lin[m](x)
+            user = self.profile[m](item, to_user, mask=masks[m])
+            has_any = torch.zeros(to_user.num_dst, dtype=torch.bool, device=x.device)
+            has_any[to_user.dst[masks[m][to_user.col]]] = True
+            joined[m] = torch.cat([user, item])  # [M + N, d]
+            present[m] = torch.cat([has_any, masks[m]])
+        return self.rca(joined, present, query=slice(to_user.num_dst, None))
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.modalities}, k={self.k}, fusion={self.fusion!r})"
