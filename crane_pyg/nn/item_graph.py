@@ -3,7 +3,9 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Linear, ModuleDict
+from torch.nn import ModuleDict
+from torch_geometric.nn import Linear
+from torch_geometric.nn.inits import reset
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
@@ -67,7 +69,12 @@ class ItemGraph(torch.nn.Module):
         self.loop = loop
         self.fusion = fusion
         if fusion == "rca":
-            self.lin = ModuleDict({m: Linear(d, channels, False) for m, d in modalities.items()})
+            self.lin = ModuleDict(
+                {
+                    m: Linear(width, channels, bias=False, weight_initializer="glorot")
+                    for m, width in modalities.items()
+                }
+            )
             self.profile = ModuleDict({m: UserProfile(profile, channels) for m in modalities})
             self.rca = RecursiveCrossModalAttention(
                 dict.fromkeys(modalities, channels), num_rounds, normalize=normalize, impl=impl
@@ -77,11 +84,8 @@ class ItemGraph(torch.nn.Module):
     def reset_parameters(self) -> None:
         if self.fusion != "rca":
             return
-        for lin in self.lin.values():
-            torch.nn.init.xavier_uniform_(lin.weight)
-        for profile in self.profile.values():
-            profile.reset_parameters()
-        self.rca.reset_parameters()
+        for module in (self.lin, self.profile, self.rca):
+            reset(module)
 
     def forward(
         self,

@@ -37,7 +37,7 @@ class TripletSampler:
         self.num_items = num_items
         self.batch_size = batch_size
         self.generator = generator
-        self.taken = (edge_index[0] * num_items + edge_index[1]).unique()
+        self.taken = torch.unique(edge_index[0] * num_items + edge_index[1])
         saturated = torch.bincount(self.taken // num_items) >= num_items
         usable = ~saturated[edge_index[0]]
         if not usable.any():

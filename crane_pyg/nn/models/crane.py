@@ -164,7 +164,6 @@ class CRANE(Recommender):
         self.register_buffer("neighbor_weight", torch.zeros(num_items, k))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.long))
         self.reset_parameters()
-        self.register_load_state_dict_post_hook(lambda module, _: module._forget())
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
@@ -193,9 +192,13 @@ class CRANE(Recommender):
         self._stale = int(self.epoch) == 0
 
     def _apply(self, *args: Any, **kwargs: Any) -> Self:
-        out = super()._apply(*args, **kwargs)
+        out: Self = super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._forget()
         return out
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._forget()
 
     def start_epoch(self, data: HeteroData) -> None:
         every = self.refresh if isinstance(self.refresh, int) else 1
@@ -203,12 +206,12 @@ class CRANE(Recommender):
             self._stale |= int(self.epoch) % every == 0
         self.epoch += 1
         if self.drop_edge is not None:
-            self._sampled = self._sample(data)
+            self._sampled = self._sample(data, self.drop_edge)
 
-    def _sample(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
+    def _sample(self, data: HeteroData, mode: str) -> tuple[CSRGraph, CSRGraph]:
         graph, _ = self.user_item_graphs(data)
         edge_index, size = graph.edge_index, (graph.num_src, graph.num_dst)
-        kept = degree_drop_edge(edge_index, size, mode=self.drop_edge, ratio=self.drop_ratio)
+        kept = degree_drop_edge(edge_index, size, mode=mode, ratio=self.drop_ratio)
         graph = graph.select(kept)
         if self.drop_degree == "sampled":
             graph = graph._replace(weight=bipartite_norm(graph.edge_index, size))
