@@ -1,0 +1,148 @@
+"""What every model promises, on data with a known answer; a new model inherits all of it."""
+
+import copy
+
+import pytest
+import torch
+
+from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training import evaluate, fit
+
+
+@pytest.fixture(params=sorted(MODELS))
+def build(request):
+    """A small model of each kind, from data."""
+
+    def construct(data, **kwargs):
+        torch.manual_seed(0)
+        small = {"k": 3} if request.param == "crane" else {}
+        return MODELS[request.param].from_data(data, embedding_dim=8, **small | kwargs)
+
+    return construct
+
+
+def batch(data, size=8):
+    edge_index = data["user", "interacts", "item"].edge_index[:, :size]
+    return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
+
+
+def test_it_learns_the_checkerboard(build, checkerboard):
+    model = build(checkerboard)
+    fit(model, checkerboard, epochs=60, batch_size=64, lr=0.01, patience=20, progress=False)
+    # Of the even items an even user has two left: the held-out ones.
+    user, item = model(checkerboard)
+    score = user @ item.T
+    taken = checkerboard["user", "interacts", "item"].edge_index
+    score[taken[0], taken[1]] = -torch.inf
+    top = score.topk(2).indices
+    assert (top % 2 == torch.arange(24).view(-1, 1) % 2).float().mean() > 0.95
+    assert evaluate(model, checkerboard, "test", ks=(2,))["Recall@2"] > 0.9
+
+
+def test_shapes_and_finite_gradients(build, checkerboard):
+    model = build(checkerboard)
+    user, item = model(checkerboard)
+    assert user.shape == (24, 8)
+    assert item.shape == (40, 8)
+    model.start_epoch(checkerboard)
+    terms = model.loss(checkerboard, *batch(checkerboard))
+    torch.stack(list(terms.values())).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_batch_of_one_user_and_one_item(build, checkerboard):
+    model = build(checkerboard)
+    model.start_epoch(checkerboard)
+    user, pos, neg = (x[:1] for x in batch(checkerboard))
+    terms = model.loss(checkerboard, user, pos, neg)
+    assert all(term.isfinite() for term in terms.values())
+
+
+def test_mean_losses_of_a_batch_are_the_mean_of_single_ones(build, checkerboard):
+    model = build(checkerboard).eval()
+    triplets = batch(checkerboard)
+    whole = model.loss(checkerboard, *triplets)
+    single = [
+        model.loss(checkerboard, *(x[i : i + 1] for x in triplets)) for i in range(len(triplets[0]))
+    ]
+    for name in ("bpr", "l2"):
+        mean = torch.stack([terms[name] for terms in single]).mean()
+        torch.testing.assert_close(whole[name], mean)
+
+
+def test_inputs_are_left_as_they_were(build, checkerboard):
+    before = copy.deepcopy(checkerboard)
+    model = build(checkerboard)
+    model.start_epoch(checkerboard)
+    torch.stack(list(model.loss(checkerboard, *batch(checkerboard)).values())).sum().backward()
+    for store, old in zip(checkerboard.stores, before.stores, strict=True):
+        assert list(store.keys()) == list(old.keys())
+        for key, value in store.items():
+            assert torch.equal(value, old[key]) if torch.is_tensor(value) else value == old[key]
+
+
+def test_another_graph_is_not_confused_with_the_last(build, checkerboard):
+    model = build(checkerboard).eval()
+    first, _ = model(checkerboard)
+    other = copy.copy(checkerboard)
+    store = other["user", "interacts", "item"]
+    store.edge_index = store.edge_index[:, ::2].contiguous()
+    second, _ = model(other)
+    again, _ = model(checkerboard)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
+
+
+def test_users_and_items_without_edges_stay_finite(build):
+    num_items = 24
+    data = build_hetero_data(
+        torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 2, 3]]),
+        torch.tensor([0, 0, 0, 1, 2]),
+        num_users=3,
+        num_items=num_items,
+        features={"visual": torch.randn(num_items, 4), "textual": torch.randn(num_items, 3)},
+        masks={
+            "visual": torch.arange(num_items) % 3 > 0,
+            "textual": torch.arange(num_items) % 2 > 0,
+        },
+    )
+    model = build(data)
+    fit(model, data, epochs=3, batch_size=2, progress=False)
+    for embedding in model(data):
+        assert embedding.isfinite().all()
+
+
+def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
+    data = build_hetero_data(
+        torch.tensor([[0, 1, 2, 2], [4, 3, 2, 1]]),
+        torch.tensor([0, 0, 0, 1]),
+        num_users=3,
+        num_items=5,
+        features={"acoustic": torch.randn(5, 17)},
+    )
+    build(checkerboard)(checkerboard)
+    user, item = build(data)(data)
+    assert (user.shape, item.shape) == ((3, 8), (5, 8))
+
+
+def test_a_copy_scores_the_same(build, checkerboard):
+    model = build(checkerboard).eval()
+    model.start_epoch(checkerboard)
+    before = model(checkerboard)
+    for a, b in zip(before, copy.deepcopy(model)(checkerboard), strict=True):
+        assert torch.equal(a, b)
+    double = copy.deepcopy(model).double()
+    state = model.state_dict()
+    assert all(
+        torch.equal(value, state[name].to(value.dtype))
+        for name, value in double.state_dict().items()
+    )
+
+
+def test_unknown_presets_are_named(build, checkerboard):
+    with pytest.raises(ValueError, match="preset.*got 'jam'"):
+        build(checkerboard).preset("jam")

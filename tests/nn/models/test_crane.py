@@ -1,0 +1,309 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn.models import CRANE
+from crane_pyg.nn.models.crane import PAPER
+
+
+def build(data, **kwargs):
+    torch.manual_seed(0)
+    return CRANE.from_data(data, **{"embedding_dim": 6, "k": 3} | kwargs)
+
+
+def batch(data):
+    edge_index = data["user", "interacts", "item"].edge_index[:, 3:11]
+    return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
+
+
+def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
+    """Eq. 1-17 written out with dense matrices; the data's features are all present."""
+    num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
+    user, item = data["user", "interacts", "item"].edge_index
+    a = torch.zeros(num_users, num_items, dtype=torch.double)  # eq. 1
+    a[user, item] = 1
+    deg_user, deg_item = a.sum(1), a.sum(0)
+    lap = a / (deg_user.view(-1, 1) * deg_item).sqrt().clamp(min=1e-30)
+    state = model.state_dict()
+
+    e_user, e_item = [state["user_embedding.weight"]], [state["item_embedding.weight"]]
+    for layer in range(2):  # eq. 3-4
+        w = state[f"convs.{layer}.lin.weight"].T if weight else torch.eye(6, dtype=torch.double)
+        sigma = F.relu if act else (lambda x: x)
+        new_user, new_item = sigma(lap @ e_item[-1] @ w), sigma(lap.T @ e_user[-1] @ w)
+        e_user.append(new_user)
+        e_item.append(new_item)
+    if readout == "last":
+        e_user, e_item = e_user[-1], e_item[-1]
+    else:
+        e_user, e_item = torch.stack(e_user).mean(0), torch.stack(e_item).mean(0)
+
+    names = ("textual", "visual")
+    xs = {}
+    for m in names:  # eq. 5-6
+        x = F.normalize(data["item"][f"x_{m}"], dim=1) @ state[f"item_graph.lin.{m}.weight"].T
+        xs[m] = torch.cat([a @ x, x])
+    for _ in range(rounds):  # eq. 7-12
+        if normalize:
+            xs = {m: F.normalize(x, dim=1) for m, x in xs.items()}
+        joint = torch.cat([xs[m] for m in names], 1)
+        joint = joint @ state["item_graph.rca.lin_joint.weight"].T
+        joint = joint + state["item_graph.rca.lin_joint.bias"]
+        new = {}
+        for m in names:
+            anchor = joint @ state[f"item_graph.rca.lin_anchor.{m}.weight"].T
+            c = torch.tanh(xs[m] @ anchor.T)
+            gathered = c @ xs[m] / (len(c) if normalize else 1)
+            f = F.relu(gathered @ state[f"item_graph.rca.lin_attn.{m}.weight"].T)
+            new[m] = f + xs[m] @ state[f"item_graph.rca.lin_self.{m}.weight"].T
+        xs = new
+    x_att = F.normalize(torch.cat([xs[m] for m in names], 1)[num_users:], dim=1)  # eq. 13
+    cosine = x_att @ x_att.T  # eq. 14
+    kept = cosine.topk(3).indices
+    s = torch.zeros_like(cosine).scatter(1, kept, cosine.gather(1, kept))
+    s = s / s.abs().sum(1, keepdim=True)
+    h_item = s @ e_item  # eq. 15
+    h_user = a @ h_item  # eq. 16
+    if profile == "sqrt":
+        h_user = h_user / deg_user.clamp(min=1).sqrt().view(-1, 1)
+    return e_user + h_user, e_item + h_item  # eq. 17
+
+
+@pytest.mark.parametrize(
+    ("options", "oracle"),
+    [
+        ({"beta": 0.1}, {"readout": "mean", "profile": "sqrt", "normalize": True}),
+        ({"num_rounds": 3}, {"rounds": 3, "readout": "mean", "profile": "sqrt", "normalize": True}),
+        (
+            PAPER | {"drop_edge": None, "num_rounds": 2},
+            {
+                "rounds": 2,
+                "readout": "last",
+                "profile": "sum",
+                "normalize": False,
+                "weight": True,
+                "act": True,
+            },
+        ),
+    ],
+)
+def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
+    data = _double(checkerboard)
+    model = build(data, **options).double().eval()
+    expected = dense(model, data, **{"rounds": 1, "weight": False, "act": False} | oracle)
+    for found, wanted in zip(model(data), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
+
+
+def _double(data):
+    data = copy.copy(data)
+    for m in ("visual", "textual"):
+        data["item"][f"x_{m}"] = data["item"][f"x_{m}"].double()
+    return data
+
+
+def test_loss_by_hand(checkerboard):
+    model = build(checkerboard, beta=0.3, temperature=0.5, l2=0.1).eval()
+    user, pos, neg = batch(checkerboard)
+    terms = model.loss(checkerboard, user, pos, neg)
+    z_user, z_item = model(checkerboard)
+    margin = (z_user[user] * z_item[pos]).sum(1) - (z_user[user] * z_item[neg]).sum(1)
+    torch.testing.assert_close(terms["bpr"], -margin.sigmoid().log().mean())
+
+    e_user, h_user, e_item, h_item = model.views(checkerboard)
+    contrast = 0
+    for nodes, e, h in ((user, e_user, h_user), (pos, e_item, h_item)):
+        rows = sorted(set(nodes.tolist()))
+        loss = 0
+        for u in rows:  # eq. 19
+            similarity = [torch.cosine_similarity(e[u], h[v], dim=0) / 0.5 for v in rows]
+            loss = loss - similarity[rows.index(u)] + torch.stack(similarity).logsumexp(0)
+        contrast = contrast + loss / len(rows)
+    torch.testing.assert_close(terms["contrastive"], 0.3 * contrast)
+
+
+def test_the_letter_sums(checkerboard):
+    options = PAPER | {"drop_edge": None, "beta": 0.3, "l2": 0.1}
+    model = build(checkerboard, **options).eval()
+    triplets = batch(checkerboard)
+    summed = model.loss(checkerboard, *triplets)
+    model.reduction = "mean"
+    mean = model.loss(checkerboard, *triplets)
+    torch.testing.assert_close(summed["bpr"], 8 * mean["bpr"])
+    all_norms = sum(p.square().sum() for p in model.parameters())
+    torch.testing.assert_close(summed["l2"], 0.1 * all_norms)
+
+
+def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
+    model = build(checkerboard)
+    triplets = batch(checkerboard)
+    learned = []
+    for _ in range(2):
+        model.start_epoch(checkerboard)
+        for _ in range(2):
+            model.zero_grad()
+            model.loss(checkerboard, *triplets)["bpr"].backward()
+            learned.append(model.item_graph.rca.lin_self["visual"].weight.grad is not None)
+    assert learned == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("refresh", "expected"), [("epoch", [1, 2, 3, 4]), (2, [1, 1, 2, 2]), ("step", [3, 6, 9, 12])]
+)
+def test_refresh(checkerboard, refresh, expected):
+    model = build(checkerboard, refresh=refresh)
+    builds = []
+    model.item_graph.register_forward_hook(lambda *_: builds.append(1))
+    counts = []
+    for _ in range(4):
+        model.start_epoch(checkerboard)
+        for _ in range(3):
+            model.loss(checkerboard, *batch(checkerboard))
+        model.eval()(checkerboard)
+        model.train()
+        counts.append(len(builds))
+    assert counts == expected
+
+
+def test_raw_features_are_linked_once(checkerboard):
+    model = build(checkerboard, fusion="concat")
+    builds = []
+    model.item_graph.register_forward_hook(lambda *_: builds.append(1))
+    for _ in range(3):
+        model.start_epoch(checkerboard)
+        model.loss(checkerboard, *batch(checkerboard))
+    assert len(builds) == 1
+
+
+def test_similar_items_are_of_the_same_kind(checkerboard):
+    model = build(checkerboard, loop=False)
+    graph = model.similar_items(checkerboard)
+    source, target = graph.edge_index
+    assert graph.num_nodes == 40
+    assert torch.bincount(target).tolist() == [3] * 40
+    assert (source % 2 == target % 2).float().mean() > 0.95
+    total = torch.zeros(40).index_add(0, target, graph.edge_weight)
+    torch.testing.assert_close(total, torch.ones(40))
+
+
+def test_no_item_graph_is_lightgcn_with_the_mean(checkerboard):
+    model = build(checkerboard, fusion=None)
+    views = model.views(checkerboard)
+    assert (views.h_user == 0).all()
+    assert (views.h_item == 0).all()
+    assert set(model.loss(checkerboard, *batch(checkerboard))) == {"bpr", "l2"}
+
+
+def test_an_item_without_any_modality_keeps_its_collaborative_embedding(checkerboard):
+    for m in ("visual", "textual"):
+        checkerboard["item"][f"{m}_mask"][5] = False
+        checkerboard["item"][f"x_{m}"][5] = 1e6  # what a masked row holds does not matter
+    checkerboard["item"].visual_mask[6] = False
+    model = build(checkerboard)
+    model.start_epoch(checkerboard)
+    views = model.views(checkerboard)
+    assert (views.h_item[5] == 0).all()
+    assert (views.h_item[6] != 0).any()
+    assert views.e_item[5].abs().sum() > 0
+    assert not (model.similar_items(checkerboard).edge_index[1] == 5)[
+        model.similar_items(checkerboard).edge_weight > 0
+    ].any()
+    torch.stack(list(model.loss(checkerboard, *batch(checkerboard)).values())).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_drop_edge_is_drawn_each_epoch_and_not_at_test(checkerboard):
+    model = build(checkerboard, drop_edge="bernoulli", fusion="concat")
+    model.start_epoch(checkerboard)
+    first = model(checkerboard)[0]
+    again = model(checkerboard)[0]
+    model.start_epoch(checkerboard)
+    second = model(checkerboard)[0]
+    model.eval()
+    full = model(checkerboard)[0]
+    plain = build(checkerboard, fusion="concat").eval()(checkerboard)[0]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert torch.equal(full, plain)
+
+
+def test_degrees_of_the_sampled_graph(checkerboard):
+    options = {"drop_edge": "multinomial", "drop_ratio": 0.5, "fusion": None}
+    letter, sampled = (build(checkerboard, drop_degree=d, **options) for d in ("full", "sampled"))
+    for model in (letter, sampled):
+        torch.manual_seed(1)
+        model.start_epoch(checkerboard)
+    weights = [model._sampled[0].weight for model in (letter, sampled)]
+    assert weights[0].numel() == weights[1].numel() == 216
+    assert weights[0].unique().numel() < weights[1].unique().numel()
+    assert (weights[1] >= weights[0]).all()
+
+
+def test_held_out_edges_carry_no_message(checkerboard):
+    model = build(checkerboard, hold_out=True, fusion="concat").eval()
+    user, pos, neg = (x[:1] for x in batch(checkerboard))
+    full = model.views(checkerboard)
+    held = model.views(checkerboard, (user, pos))
+    assert not torch.equal(full.h_user[user], held.h_user[user])
+
+    edge_index = checkerboard["user", "interacts", "item"].edge_index
+    rest = edge_index[1][(edge_index[0] == user) & (edge_index[1] != pos)]
+    expected = held.h_item[rest].sum(0) / rest.numel() ** 0.5
+    torch.testing.assert_close(held.h_user[user][0], expected)
+    other = torch.arange(24) != user
+    assert not torch.equal(full.e_item[pos], held.e_item[pos])
+    assert torch.equal(full.h_item[pos + 1], held.h_item[pos + 1])  # odd: out of two steps' reach
+    assert torch.equal(full.e_user[other][::2], held.e_user[other][::2])
+
+
+def test_presets_are_table_3():
+    baby, sports = CRANE.preset("baby"), CRANE.preset("sports")
+    assert (baby.model["num_rounds"], baby.model["k"], baby.fit["lr"]) == (3, 15, 1e-4)
+    assert (sports.model["temperature"], sports.model["beta"], sports.fit["lr"]) == (0.5, 0.7, 5e-5)
+    assert CRANE.preset("electronics").model["l2"] == 5e-4
+    for name in ("paper", "baby", "sports", "clothing", "electronics"):
+        preset = CRANE.preset(name)
+        assert CRANE(3, 40, {"visual": 4}, **preset.model).drop_edge == "bernoulli"
+        assert preset.fit["patience"] == 5
+
+
+def test_repr(checkerboard):
+    assert repr(build(checkerboard)) == (
+        "CRANE(24, 40, 6, ui_layers=2, ii_layers=1, "
+        "item_graph=ItemGraph({'textual': 5, 'visual': 12}, k=3, fusion='rca'))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({"drop_edge": "all"}, "drop_edge must be one of .*got 'all'"),
+        ({"drop_degree": "half"}, "drop_degree must be one of .*got 'half'"),
+        ({"readout": "max"}, "readout must be one of .*got 'max'"),
+        ({"l2_of": "none"}, "l2_of must be one of .*got 'none'"),
+        ({"reduction": "max"}, "reduction must be one of .*got 'max'"),
+        ({"refresh": 0}, "refresh must be .*got 0"),
+        ({"fusion": "stack"}, "fusion must be one of rca, concat .*got 'stack'"),
+        ({"profile": "median"}, "aggr must be one of .*got 'median'"),
+    ],
+)
+def test_bad_options(checkerboard, kwargs, match):
+    with pytest.raises(ValueError, match=match):
+        build(checkerboard, **kwargs)
+
+
+def test_too_many_neighbours(checkerboard):
+    with pytest.raises(ValueError, match="number of items .*k=41, items=40"):
+        build(checkerboard, k=41)(checkerboard)
+
+
+def test_a_set_without_features():
+    data = build_hetero_data(
+        torch.tensor([[0, 1], [1, 0]]), torch.tensor([0, 0]), num_users=2, num_items=2
+    )
+    with pytest.raises(ValueError, match="must have item features"):
+        CRANE.from_data(data)
+    assert CRANE.from_data(data, fusion=None)(data)[0].shape == (2, 64)
