@@ -1,12 +1,13 @@
 """``python -m crane_pyg``: what a person runs."""
 
 import argparse
+import inspect
 import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, get_args
 
 import torch
 from torch_geometric.seed import seed_everything
@@ -15,6 +16,13 @@ from crane_pyg.datasets import load_dataset
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import PROTOCOLS, evaluate, fit, save_model
 
+FIT_DEFAULTS: dict[str, Any] = {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 10}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; a mistake of the user's ends in one line and exit status 2."""
@@ -22,16 +30,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         args.run(args)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print("error:", *str(error).split(), file=sys.stderr)
         raise SystemExit(2) from error
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m crane_pyg", description="Multimodal recommendation on graphs."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _Parser(prog="python -m crane_pyg", description="Multimodal recommendation on graphs.")
+    parser.set_defaults(run=lambda args: parser.print_help())
+    commands = parser.add_subparsers(metavar="COMMAND")
     train = commands.add_parser(
         "train",
         help="train a model and test it",
@@ -42,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         "data", help="folder with NAME.inter and MODALITY_feat.npy files, or a synthetic preset"
     )
     train.add_argument("--model", choices=sorted(MODELS), default="crane")
-    train.add_argument("--preset", help="the model's published settings for a data set")
+    train.add_argument(
+        "--preset", help="the model's published settings for a data set, training's included"
+    )
     train.add_argument(
         "--set",
         action="append",
@@ -54,10 +63,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
     train.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     train.add_argument("--protocol", choices=PROTOCOLS, default="strict")
-    train.add_argument("--epochs", type=int, default=250)
-    train.add_argument("--batch-size", type=int, default=1024)
-    train.add_argument("--lr", type=float, default=1e-3)
-    train.add_argument("--patience", type=int, default=10, help="evaluations without improvement")
+    fit_helps = {
+        "epochs": "upper limit",
+        "batch_size": "interactions per step",
+        "lr": "learning rate",
+        "patience": "evaluations without improvement before training stops",
+    }
+    for name, value in FIT_DEFAULTS.items():
+        train.add_argument(
+            "--" + name.replace("_", "-"),
+            type=type(value),
+            default=argparse.SUPPRESS,
+            help=f"{fit_helps[name]} (default: the preset's, or {value})",
+        )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     train.add_argument(
@@ -68,32 +86,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(args: argparse.Namespace) -> None:
+    settings, fit_settings = _settings(args)
+    device = _device(args.device)
     dataset = load_dataset(
         args.data,
         split=args.split,
         seed=args.split_seed,
         min_user_interactions=args.min_interactions,
     )
-    print(dataset.report, file=sys.stderr)
     data = dataset[0]
     seed_everything(args.seed)
-    settings = _settings(args)
     model = _construct(args.model, data, settings)
+    print(dataset.report, file=sys.stderr)
     result = fit(
         model,
         data,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        lr=args.lr,
-        patience=args.patience,
+        **fit_settings,
         protocol=args.protocol,
         seed=args.seed,
-        device=args.device,
+        device=device,
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
         progress=sys.stderr.isatty(),
     )
     scores = {
-        split: evaluate(model, data.to(args.device), name, protocol=args.protocol)
+        split: evaluate(model, data.to(device), name, protocol=args.protocol)
         for split, name in {"valid": "val", "test": "test"}.items()
     }
     record = {
@@ -116,25 +132,52 @@ def _train(args: argparse.Namespace) -> None:
         print(json.dumps(record))
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
+def _settings(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments of the model and of ``fit``: the command line over the preset over defaults."""
+    model: dict[str, Any] = {}
+    fit_settings = dict(FIT_DEFAULTS)
     if args.preset is not None:
-        settings |= MODELS[args.model].preset(args.preset).model
-    for item in args.set:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise ValueError(f"--set expects NAME=VALUE (got {item!r})")
-        try:
-            settings[name] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name] = value
-    return settings
+        preset = MODELS[args.model].preset(args.preset)
+        model |= preset.model
+        fit_settings |= preset.fit
+    fit_settings |= {name: getattr(args, name) for name in FIT_DEFAULTS if hasattr(args, name)}
+    return model | dict(_setting(args.model, item) for item in args.set), fit_settings
+
+
+def _setting(model: str, item: str) -> tuple[str, Any]:
+    """A checked argument of the model's constructor from NAME=VALUE."""
+    known = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(MODELS[model]).parameters.items()
+        if name not in ("num_users", "num_items", "modalities")
+    }
+    name, equals, text = item.partition("=")
+    if not equals:
+        raise ValueError(f"--set expects NAME=VALUE (got {item!r})")
+    if name not in known:
+        raise ValueError(f"{model} has the settings {', '.join(sorted(known))} (got {name!r})")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    kinds = get_args(known[name]) or (known[name],)
+    if type(value) not in kinds and not (type(value) is int and float in kinds):
+        kind = inspect.formatannotation(known[name])
+        raise ValueError(f"{name} of {model} must be {kind} (got {text!r})")
+    return name, value
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device must name one that is here (got {name!r})") from error
 
 
 def _construct(name: str, data: Any, settings: dict[str, Any]) -> Any:
     try:
         return MODELS[name].from_data(data, **settings)
-    except TypeError as error:
+    except RuntimeError as error:  # torch's, of sizes that cannot be
         raise ValueError(f"{name} does not take these settings: {error}") from error
 
 

@@ -87,6 +87,24 @@ class ItemGraph(torch.nn.Module):
         for module in (self.lin, self.profile, self.rca):
             reset(module)
 
+    @torch.no_grad()
+    def warm_start(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
+        r"""Start from the features' own geometry, which random weights blur.
+
+        The projection becomes the top singular vectors of the features, which keeps cosines as well
+        as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity.
+
+        Args:
+            features, masks: as :meth:`forward` takes them.
+        """
+        if self.fusion != "rca":
+            return
+        for m, x in self._unit(features, masks).items():
+            weight = self.get_parameter(f"lin.{m}.weight").zero_()  # [channels, d_m]
+            rank = min(*weight.shape, x.size(0))
+            weight[:rank] = torch.svd_lowrank(x, rank)[2].T
+            torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
+
     def forward(
         self,
         features: Mapping[str, Tensor],
@@ -106,10 +124,7 @@ class ItemGraph(torch.nn.Module):
         to_user: CSRGraph,
     ) -> Tensor:
         r"""The items' rows of :math:`\mathbf{X}_{att}`, ``[N, num_modalities * channels]``."""
-        xs = {
-            m: F.normalize(features[m], dim=1).masked_fill(~masks[m].unsqueeze(1), 0)
-            for m in self.modalities
-        }
+        xs = self._unit(features, masks)
         if self.fusion == "concat":
             return torch.cat(list(xs.values()), dim=1)
         joined, present = {}, {}
@@ -121,6 +136,14 @@ class ItemGraph(torch.nn.Module):
             joined[m] = torch.cat([user, item])  # [M + N, d]
             present[m] = torch.cat([has_any, masks[m]])
         return self.rca(joined, present, query=slice(to_user.num_dst, None))
+
+    def _unit(
+        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        return {
+            m: F.normalize(features[m], dim=1).masked_fill(~masks[m].unsqueeze(1), 0)
+            for m in self.modalities
+        }
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.modalities}, k={self.k}, fusion={self.fusion!r})"

@@ -166,8 +166,20 @@ class CRANE(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
+    def from_data(cls, data: HeteroData, *, warm_start: bool = True, **kwargs: Any) -> Self:
+        """Construct with the sizes of ``data``.
+
+        Args:
+            data: the graph.
+            warm_start: call :meth:`~crane_pyg.nn.ItemGraph.warm_start`; the paper has Xavier's
+                initialisation throughout.
+            **kwargs: of the constructor.
+        """
+        size = (data["user"].num_nodes, data["item"].num_nodes)
+        model = cls(*size, modalities(data), **kwargs)
+        if warm_start and model.item_graph is not None:
+            model.item_graph.warm_start(*model._features(data))
+        return model
 
     @classmethod
     def preset(cls, name: str) -> Preset:
@@ -269,12 +281,8 @@ class CRANE(Recommender):
 
     def _rebuild(self, data: HeteroData) -> CSRGraph:
         assert self.item_graph is not None
-        names, store = self.item_graph.modalities, data["item"]
-        edge_index, weight = self.item_graph(
-            {m: store[f"x_{m}"] for m in names},
-            {m: store[f"{m}_mask"] for m in names},
-            _unweighted(self.user_item_graphs(data)[1]),
-        )
+        to_user = _unweighted(self.user_item_graphs(data)[1])
+        edge_index, weight = self.item_graph(*self._features(data), to_user)
         graph = csr_graph(edge_index, weight, size=(self.neighbor.size(0),) * 2)
         self._similar = graph._replace(weight=graph.weight.detach())
         self._stale = False
@@ -282,6 +290,12 @@ class CRANE(Recommender):
         self.neighbor.zero_()[item] = edge_index[0].view(item.numel(), -1)
         self.neighbor_weight.zero_()[item] = weight.detach().view(item.numel(), -1)
         return graph
+
+    def _features(self, data: HeteroData) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Features and masks by modality, as the item graph takes them."""
+        assert self.item_graph is not None
+        names, store = self.item_graph.modalities, data["item"]
+        return {m: store[f"x_{m}"] for m in names}, {m: store[f"{m}_mask"] for m in names}
 
     def similar_items(self, data: HeteroData) -> Data:
         """The item-item graph in use, with ``edge_index`` ``[2, N * k]`` and ``edge_weight``."""
@@ -342,6 +356,7 @@ def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None
 
 
 PAPER: dict[str, Any] = {
+    "warm_start": False,
     "drop_edge": "bernoulli",
     "conv_weight": True,
     "act": "relu",

@@ -259,14 +259,14 @@ def test_held_out_edges_carry_no_message(checkerboard):
     assert torch.equal(full.e_user[other][::2], held.e_user[other][::2])
 
 
-def test_presets_are_table_3():
+def test_presets_are_table_3(checkerboard):
     baby, sports = CRANE.preset("baby"), CRANE.preset("sports")
     assert (baby.model["num_rounds"], baby.model["k"], baby.fit["lr"]) == (3, 15, 1e-4)
     assert (sports.model["temperature"], sports.model["beta"], sports.fit["lr"]) == (0.5, 0.7, 5e-5)
     assert CRANE.preset("electronics").model["l2"] == 5e-4
     for name in ("paper", "baby", "sports", "clothing", "electronics"):
         preset = CRANE.preset(name)
-        assert CRANE(3, 40, {"visual": 4}, **preset.model).drop_edge == "bernoulli"
+        assert build(checkerboard, **preset.model).drop_edge == "bernoulli"
         assert preset.fit["patience"] == 5
 
 
