@@ -63,15 +63,6 @@ class CSRGraph(NamedTuple):
             self.rowptr_t, self.col_t, self.weight[self.perm_t], self.rowptr, self.col, inverse
         )
 
-    def without(self, src: Tensor, dst: Tensor) -> "CSRGraph":
-        """The graph with the edges ``src[i]`` to ``dst[i]`` removed; absent ones are ignored."""
-        key = self.dst.long() * self.num_src + self.col  # ascending
-        wanted = dst * self.num_src + src
-        slot = torch.searchsorted(key, wanted).clamp(max=key.numel() - 1)
-        keep = torch.ones_like(key, dtype=torch.bool)
-        keep[slot[key[slot] == wanted]] = False
-        return self.select(keep)
-
     def select(self, mask: Tensor) -> "CSRGraph":
         """The edges where ``mask`` ``[E]`` is true, between the same nodes."""
         position = mask.cumsum(0) - 1

@@ -52,7 +52,7 @@ class CRANE(Recommender):
         ui_layers (int): :math:`L_{UI}`. (default: ``2``)
         ii_layers (int): :math:`L_{II}`. (default: ``1``)
         num_rounds (int): :math:`R`, rounds of attention. (default: ``1``)
-        k (int): neighbours of each item. (default: ``10``)
+        k (int): neighbours of each item. (default: ``5``)
         loop (bool): whether an item is the first of its own neighbours; the paper does not say.
             (default: ``True``)
         fusion (str, optional): ``'rca'``; ``'concat'`` links items by their raw features instead;
@@ -62,9 +62,6 @@ class CRANE(Recommender):
         drop_ratio (float): share that ``'multinomial'`` drops. (default: ``0.8``)
         drop_degree (str): degrees in the Laplacian weights, those of the ``'full'`` graph (the
             letter) or of the ``'sampled'`` one. (default: ``'full'``)
-        hold_out (bool): keep the edges that a batch is to predict from carrying messages to it, as
-            held-out edges do not at test. Helps where users have many items, hurts where they have
-            few. (default: ``False``)
         conv_weight (bool): :math:`\mathbf{W}^{(l)}` of eq. 3. (default: ``False``)
         act (str, optional): :math:`\sigma` of eq. 3, by name. (default: ``None``)
         readout (str): ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
@@ -102,13 +99,12 @@ class CRANE(Recommender):
         ui_layers: int = 2,
         ii_layers: int = 1,
         num_rounds: int = 1,
-        k: int = 10,
+        k: int = 5,
         loop: bool = True,
         fusion: str | None = "rca",
         drop_edge: str | None = None,
         drop_ratio: float = 0.8,
         drop_degree: str = "full",
-        hold_out: bool = False,
         conv_weight: bool = False,
         act: str | None = None,
         readout: str = "mean",
@@ -133,7 +129,6 @@ class CRANE(Recommender):
             raise ValueError(f"refresh must be 'epoch', 'step' or epochs >= 1 (got {refresh!r})")
         self.ii_layers = ii_layers
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
-        self.hold_out = hold_out
         self.readout = readout
         self.refresh = refresh
         self.beta, self.temperature, self.reduction = beta, temperature, reduction
@@ -232,27 +227,18 @@ class CRANE(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return self.views(data).fuse()
 
-    def views(self, data: HeteroData, target: tuple[Tensor, Tensor] | None = None) -> Views:
-        """Both views of all users and items.
-
-        Args:
-            data: the graph.
-            target: users and items of edges that shall carry no message.
-        """
+    def views(self, data: HeteroData) -> Views:
+        """Both views of all users and items."""
         full = self.user_item_graphs(data)
         to_item, to_user = self._sampled if self.training and self._sampled else full
-        taken = _unweighted(full[1])
-        if target is not None:
-            user, item = target
-            to_item, to_user = to_item.without(user, item), to_user.without(item, user)
-            taken = taken.without(item, user)
         e_user, e_item = self._collaborate(to_item, to_user)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar, h_item = self._similar_items(data), e_item
         for _ in range(self.ii_layers):
             h_item = self.semantic_conv(h_item, similar)
-        return Views(e_user, self.semantic_profile(h_item, taken), e_item, h_item)
+        h_user = self.semantic_profile(h_item, _unweighted(full[1]))
+        return Views(e_user, h_user, e_item, h_item)
 
     def _collaborate(self, to_item: CSRGraph, to_user: CSRGraph) -> tuple[Tensor, Tensor]:
         """Eq. 3-4 and the readout over layers."""
@@ -307,7 +293,7 @@ class CRANE(Recommender):
         )
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        views = self.views(data, (user, pos) if self.hold_out else None)
+        views = self.views(data)
         z_user, z_item = views.fuse()
         z = z_user[user]
         pos_score, neg_score = (z * z_item[pos]).sum(1), (z * z_item[neg]).sum(1)

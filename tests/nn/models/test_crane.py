@@ -242,23 +242,6 @@ def test_degrees_of_the_sampled_graph(checkerboard):
     assert (weights[1] >= weights[0]).all()
 
 
-def test_held_out_edges_carry_no_message(checkerboard):
-    model = build(checkerboard, hold_out=True, fusion="concat").eval()
-    user, pos, neg = (x[:1] for x in batch(checkerboard))
-    full = model.views(checkerboard)
-    held = model.views(checkerboard, (user, pos))
-    assert not torch.equal(full.h_user[user], held.h_user[user])
-
-    edge_index = checkerboard["user", "interacts", "item"].edge_index
-    rest = edge_index[1][(edge_index[0] == user) & (edge_index[1] != pos)]
-    expected = held.h_item[rest].sum(0) / rest.numel() ** 0.5
-    torch.testing.assert_close(held.h_user[user][0], expected)
-    other = torch.arange(24) != user
-    assert not torch.equal(full.e_item[pos], held.e_item[pos])
-    assert torch.equal(full.h_item[pos + 1], held.h_item[pos + 1])  # odd: out of two steps' reach
-    assert torch.equal(full.e_user[other][::2], held.e_user[other][::2])
-
-
 def test_presets_are_table_3(checkerboard):
     baby, sports = CRANE.preset("baby"), CRANE.preset("sports")
     assert (baby.model["num_rounds"], baby.model["k"], baby.fit["lr"]) == (3, 15, 1e-4)
