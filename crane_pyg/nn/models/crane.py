@@ -295,12 +295,16 @@ class CRANE(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         views = self.views(data)
         z_user, z_item = views.fuse()
-        z = z_user[user]
-        pos_score, neg_score = (z * z_item[pos]).sum(1), (z * z_item[neg]).sum(1)
-        terms = {"bpr": bpr_loss(pos_score, neg_score, reduction=self.reduction)}
+        score = (z_user[user] * z_item[torch.stack([pos, neg])]).sum(-1)  # [2, B]
+        terms = {"bpr": bpr_loss(score[0], score[1], reduction=self.reduction)}
         if self.beta > 0 and self.item_graph is not None:
             terms["contrastive"] = self.beta * self._contrast(views, user, pos)
-        terms["l2"] = self.l2 * self._squared_norms(user, pos, neg)
+        if self.l2_of == "all":
+            norms = torch.stack([p.square().sum() for p in self.parameters()]).sum()
+        else:
+            item = self.item_embedding(torch.stack([pos, neg]))
+            norms = l2_of_batch(self.user_embedding(user), *item)
+        terms["l2"] = self.l2 * norms
         return terms
 
     def _contrast(self, views: Views, user: Tensor, item: Tensor) -> Tensor:
@@ -315,13 +319,6 @@ class CRANE(Recommender):
                 e[rows], h[rows], temperature=self.temperature, reduction=self.reduction
             )
         return total
-
-    def _squared_norms(self, user: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        if self.l2_of == "all":
-            return torch.stack([p.square().sum() for p in self.parameters()]).sum()
-        return l2_of_batch(
-            self.user_embedding(user), self.item_embedding(pos), self.item_embedding(neg)
-        )
 
     def __repr__(self) -> str:
         return (

@@ -64,14 +64,10 @@ class LightGCN(Recommender):
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
-        z = z_user[user]
-        bpr = bpr_loss((z * z_item[pos]).sum(1), (z * z_item[neg]).sum(1))
-        ego = (
-            self.user_embedding(user),
-            self.item_embedding(pos),
-            self.item_embedding(neg),
-        )
-        return {"bpr": bpr, "l2": self.l2 * l2_of_batch(*ego)}
+        items = torch.stack([pos, neg])
+        score = (z_user[user] * z_item[items]).sum(-1)  # [2, B]
+        norms = l2_of_batch(self.user_embedding(user), *self.item_embedding(items))
+        return {"bpr": bpr_loss(score[0], score[1]), "l2": self.l2 * norms}
 
     def __repr__(self) -> str:
         return (

@@ -72,6 +72,5 @@ class Recommender(torch.nn.Module):
 
 def l2_of_batch(*embeddings: Tensor) -> Tensor:
     """Half the squared norm of the batch's embeddings, per row of the batch."""
-    return sum((x.square().sum() for x in embeddings), torch.tensor(0.0)) / (
-        2 * embeddings[0].size(0)
-    )
+    total = torch.stack([x.square().sum() for x in embeddings]).sum()
+    return total / (2 * embeddings[0].size(0))
