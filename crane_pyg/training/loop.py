@@ -116,7 +116,7 @@ def fit(
     sampler = TripletSampler(
         data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    optimizer = torch.optim.Adam(model.parameter_groups(lr), fused=True)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     store = Checkpoint(checkpoint) if checkpoint is not None else None

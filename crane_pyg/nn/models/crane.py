@@ -72,6 +72,8 @@ class CRANE(Recommender):
         refresh (int or str): epochs between rebuilds of the item graph; ``'epoch'`` is 1,
             ``'step'`` every batch (the letter). The gradient reaches the attention in the batch
             that rebuilt it; the others reuse the weights. (default: ``'epoch'``)
+        graph_lr (float): learning rate of the item graph's parameters relative to the others'.
+            (default: ``0.1``)
         beta (float): weight of the contrastive term. (default: ``0.003``)
         temperature (float): :math:`\tau`. (default: ``0.2``)
         l2 (float): weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
@@ -112,6 +114,7 @@ class CRANE(Recommender):
         semantic_profile: str = "sqrt",
         normalize: bool = True,
         refresh: int | str = "epoch",
+        graph_lr: float = 0.1,
         beta: float = 0.003,
         temperature: float = 0.2,
         l2: float = 1e-3,
@@ -131,6 +134,7 @@ class CRANE(Recommender):
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
         self.readout = readout
         self.refresh = refresh
+        self.graph_lr = graph_lr
         self.beta, self.temperature, self.reduction = beta, temperature, reduction
         self.l2, self.l2_of = l2, l2_of
 
@@ -206,6 +210,14 @@ class CRANE(Recommender):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._forget()
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        if self.item_graph is None:
+            return super().parameter_groups(lr)
+        named = list(self.named_parameters())
+        rest = [p for name, p in named if not name.startswith("item_graph.")]
+        graph = list(self.item_graph.parameters())
+        return [{"params": rest, "lr": lr}, {"params": graph, "lr": lr * self.graph_lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
         every = self.refresh if isinstance(self.refresh, int) else 1
@@ -348,6 +360,7 @@ PAPER: dict[str, Any] = {
     "semantic_profile": "sum",
     "normalize": False,
     "refresh": "step",
+    "graph_lr": 1.0,
     "l2_of": "all",
     "reduction": "sum",
 }

@@ -56,6 +56,10 @@ class Recommender(torch.nn.Module):
         """
         raise NotImplementedError
 
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Parameters and their learning rates, as :class:`torch.optim.Optimizer` takes them."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
     def start_epoch(self, data: HeteroData) -> None:
         """Called by training before the first batch of each epoch; draw or rebuild graphs here."""
 
