@@ -2,9 +2,9 @@
 
     python -m benchmarks.defaults DATA --out defaults.jsonl
 
-Protocol ``strict``: settings were chosen by ``benchmarks.sweep`` on validation, test is measured once
-per seed. Writes one JSON line per run (runs that stand there already are not trained again) and a
-Markdown table beside them; the p-value is of a paired t-test over the seeds.
+Protocol ``strict``: settings were chosen by ``benchmarks.sweep`` on validation, test is measured
+once per seed. Writes one JSON line per run (runs that stand there already are not trained again)
+and a Markdown table beside them; the p-value is of a paired t-test over the seeds.
 """
 
 import argparse

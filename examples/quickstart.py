@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="demo", help="of SyntheticMultimodal")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(argv)
@@ -72,10 +72,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     models = {m.__name__: train(m, data, args) for m in (LightGCN, CRANE)}
     print_table({name: evaluate(model, data, "test") for name, model in models.items()})
 
-    user = 7
-    held_out = data["user", "interacts", "item"].test_edge_label_index
-    print(f"\nUser {user} took, unseen by us, items {held_out[1, held_out[0] == user].tolist()}")
-    print(f"CRANE recommends items {recommend(models['CRANE'], data, user)}")
+    user, item = data["user", "interacts", "item"].test_edge_label_index
+    someone = int(user.bincount().argmax())
+    print(f"\nUser {someone} took items {item[user == someone].tolist()}, which no model has seen.")
+    print(f"CRANE recommends items {recommend(models['CRANE'], data, someone)}.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,171 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from crane_pyg.cli import main
+from crane_pyg.datasets import load_dataset
+from crane_pyg.training import evaluate, load_model
+
+SHORT = ["--epochs", "2", "--device", "cpu"]
+KEYS = [
+    *("model", "dataset", "protocol", "seed", "epochs", "best_epoch", "seconds_per_epoch"),
+    *("peak_memory_mb", "valid", "test"),
+]
+METRICS = {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"}
+
+
+def record(capsys, *argv):
+    main(["train", *argv, *SHORT, "--json"])
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def write_folder(folder, features=True):
+    """Thirty users with seven of forty items each; the last two are held out."""
+    rng = np.random.default_rng(0)
+    label = [0, 0, 0, 0, 0, 1, 2]
+    pairs = [(user, rng.choice(40, len(label), replace=False)) for user in range(30)]
+    rows = [(u, i, x) for u, items in pairs for i, x in zip(items, label, strict=True)]
+    table = pd.DataFrame(rows, columns=["userID", "itemID", "x_label"])
+    table.to_csv(folder / "small.inter", sep="\t", index=False)
+    if features:
+        np.save(folder / "visual_feat.npy", rng.standard_normal((40, 12)))
+    return str(folder)
+
+
+def test_without_arguments_it_helps(capsys):
+    main([])
+    assert "train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["crane", "lightgcn"])
+def test_it_ends_with_a_table(capsys, model):
+    main(["train", "tiny", "--model", model, *SHORT])
+    head, names, valid, test = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"{model} on tiny, protocol strict, seed 0: best epoch ")
+    assert set(names.split()) == METRICS
+    assert (valid.split()[0], test.split()[0]) == ("valid", "test")
+
+
+def test_json_is_the_last_line_and_names_everything(capsys):
+    main(["train", "tiny", "--protocol", "mmrec", "--seed", "3", *SHORT, "--json"])
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    got = json.loads(line)
+    assert list(got) == KEYS
+    assert (got["model"], got["dataset"]) == ("crane", "tiny")
+    assert (got["protocol"], got["seed"], got["epochs"]) == ("mmrec", 3, 2)
+    assert set(got["valid"]) == set(got["test"]) == METRICS
+    assert "protocol mmrec" in err
+
+
+def test_out_holds_everything_and_a_second_call_trains_no_more(capsys, tmp_path):
+    argv = ["tiny", "--model", "lightgcn", "--out", str(tmp_path / "run")]
+    first = record(capsys, *argv)
+    files = {path.name: path for path in (tmp_path / "run").iterdir()}
+    assert set(files) == {"checkpoint.pt", "model.safetensors", "history.csv", "result.json"}
+    assert json.loads(files["result.json"].read_text()) == first
+    history = pd.read_csv(files["history.csv"], index_col="epoch")
+    assert {"loss", "bpr", "seconds", "Recall@20"} <= set(history)
+    data = load_dataset("tiny")[0]
+    assert evaluate(load_model(files["model.safetensors"], data), data, "test") == first["test"]
+
+    second = record(capsys, *argv)
+    assert second == first
+    assert pd.read_csv(files["history.csv"], index_col="epoch").equals(history)
+    main(["train", *argv, "--epochs", "3", "--device", "cpu"])
+    longer = pd.read_csv(files["history.csv"], index_col="epoch")
+    assert len(longer) == 3
+    assert longer.iloc[:2].equals(history)
+
+
+def test_settings_reach_the_model(capsys, tmp_path):
+    values = ["embedding_dim=8", "ui_layers=1", "fusion=null", "readout=last", "l2=0"]
+    sets = [word for value in values for word in ("--set", value)]
+    record(capsys, "tiny", *sets, "--out", str(tmp_path))
+    data = load_dataset("tiny")[0]
+    model = load_model(tmp_path / "model.safetensors", data)
+    assert repr(model) == "CRANE(300, 200, 8, ui_layers=1, ii_layers=1, item_graph=None)"
+    assert (model.readout, model.l2) == ("last", 0)
+
+
+def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):
+    argv = ["tiny", "--preset", "sports", "--set", "k=3", "--set", "refresh=epoch"]
+    argv += ["--batch-size", "4096"]
+    record(capsys, *argv, "--out", str(tmp_path))
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["settings"]
+    assert (saved["lr"], saved["batch_size"]) == (5e-5, 4096)
+    model = load_model(tmp_path / "model.safetensors", load_dataset("tiny")[0])
+    assert (model.beta, model.refresh, model.item_graph.k) == (0.7, "epoch", 3)
+
+
+def test_a_folder_is_data_too(capsys, tmp_path):
+    folder = write_folder(tmp_path)
+    assert record(capsys, folder, "--set", "k=3")["dataset"] == "small"
+    got = record(capsys, folder, "--split", "random", "--set", "k=3", "--min-interactions", "7")
+    assert set(got["test"]) == METRICS
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["train", "nowhere"], "a folder or one of the presets tiny"),
+        (["train", "tiny", "--model", "crane9"], "crane9"),
+        (["train", "tiny", "--set", "k"], "NAME=VALUE (got 'k')"),
+        (["train", "tiny", "--set", "kk=3"], "ui_layers (got 'kk')"),
+        (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
+        (["train", "tiny", "--set", "k=500"], "(got k=500"),
+        (["train", "tiny", "--set", "embedding_dim=-1"], "crane does not take these settings"),
+        (["train", "tiny", "--set", "readout=first"], "readout must be one of"),
+        (["train", "tiny", "--preset", "baby2"], "preset must be one of"),
+        (["train", "tiny", "--model", "lightgcn", "--preset", "baby"], "LightGCN has no preset"),
+        (["train", "tiny", "--epochs", "0"], "epochs must be at least 1 (got 0)"),
+        (["train", "tiny", "--device", "abacus"], "abacus"),
+        (["train", "tiny", "--protocol", "lenient"], "lenient"),
+        (["test", "tiny"], "test"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_status_2(capsys, argv, message):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert out == ""
+    line = err.splitlines()[-1]
+    assert line.startswith("error: ")
+    assert message in line
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("argv", [["train", "nowhere"], ["train", "tiny", "--set", "kk=3"], ["x"]])
+def test_a_mistake_in_the_command_is_all_that_is_printed(capsys, argv):
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_model_that_needs_features_says_so(capsys, tmp_path):
+    folder = write_folder(tmp_path, features=False)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", folder, *SHORT])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: the data must have item features (got no modality)\n"
+    )
+    record(capsys, folder, "--model", "lightgcn")
+
+
+def test_a_checkpoint_of_other_settings_is_refused_in_one_line(capsys, tmp_path):
+    argv = ["tiny", "--model", "lightgcn", "--out", str(tmp_path)]
+    record(capsys, *argv)
+    for other in (["--lr", "0.5"], ["--set", "embedding_dim=8"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", *argv, *SHORT, *other])
+        assert stop.value.code == 2
+        assert "belongs to" in capsys.readouterr().err.splitlines()[-1]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "tiny", *SHORT, "--out", str(tmp_path / "file")])
+    assert stop.value.code == 2
