@@ -148,8 +148,9 @@ def _setting(model: str, item: str) -> tuple[str, Any]:
     """A checked argument of the model's constructor from NAME=VALUE."""
     known = {
         name: parameter.annotation
-        for name, parameter in inspect.signature(MODELS[model]).parameters.items()
-        if name not in ("num_users", "num_items", "modalities")
+        for function in (MODELS[model], MODELS[model].from_data)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("num_users", "num_items", "modalities", "data", "kwargs")
     }
     name, equals, text = item.partition("=")
     if not equals:

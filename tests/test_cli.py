@@ -114,7 +114,7 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "nowhere"], "a folder or one of the presets tiny"),
         (["train", "tiny", "--model", "crane9"], "crane9"),
         (["train", "tiny", "--set", "k"], "NAME=VALUE (got 'k')"),
-        (["train", "tiny", "--set", "kk=3"], "ui_layers (got 'kk')"),
+        (["train", "tiny", "--set", "kk=3"], "warm_start (got 'kk')"),
         (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
         (["train", "tiny", "--set", "k=500"], "(got k=500"),
         (["train", "tiny", "--set", "embedding_dim=-1"], "crane does not take these settings"),

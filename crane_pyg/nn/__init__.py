@@ -2,10 +2,12 @@
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum
+from crane_pyg.nn.item_graph import ItemGraph
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 
 __all__ = [
     "BipartiteConv",
+    "ItemGraph",
     "RecursiveCrossModalAttention",
     "SemanticConv",
     "UserProfile",
