@@ -171,7 +171,7 @@ class _SpMM(torch.autograd.Function):
             edges = zip(torch.split(dst, step), torch.split(col, step), strict=True)
             grad_weight = torch.cat([(grad[d] * x[s]).sum(1) for d, s in edges])
         if ctx.needs_input_grad[1]:
-            grad_x = _product(rowptr_t, col_t, weight[perm_t], grad)
+            grad_x = _product(rowptr_t, col_t, weight.index_select(0, perm_t), grad)
         return grad_weight, grad_x, None, None, None, None, None
 
 
