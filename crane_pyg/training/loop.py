@@ -106,7 +106,8 @@ def fit(
     """
     if monitor not in MONITORS:
         raise ValueError(f"monitor must be one of {', '.join(MONITORS)} (got {monitor!r})")
-    for name, value in {"epochs": epochs, "patience": patience, "eval_every": eval_every}.items():
+    counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+    for name, value in {**counts, "eval_every": eval_every}.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1 (got {value})")
     device = torch.device(device) if device is not None else next(model.parameters()).device

@@ -143,6 +143,7 @@ def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
     ("kwargs", "match"),
     [
         ({"epochs": 0}, "epochs must be at least 1 .got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1 .got 0"),
         ({"patience": 0}, "patience must be at least 1 .got 0"),
         ({"monitor": "AUC"}, "monitor must be one of Recall@20, .*got 'AUC'"),
         ({"protocol": "kind"}, "protocol must be one of strict, mmrec"),

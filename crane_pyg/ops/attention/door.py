@@ -49,6 +49,10 @@ def tanh_attention(
     Shapes:
         - **query:** :math:`(n, d)`, **key:** :math:`(m, d)`, **value:** :math:`(m, d_v)`
         - **output:** :math:`(n, d_v)`
+
+    Raises:
+        ValueError: if shapes, dtypes or devices do not agree, the scale is not finite, or the
+            implementation is unknown.
     """
     _validate(query, key, value, scale)
     if impl == "auto":

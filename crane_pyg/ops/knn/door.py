@@ -53,6 +53,11 @@ def knn_graph(
     Shapes:
         - **x:** :math:`(N, F)`, **mask:** :math:`(N)`
         - **output:** :math:`(2, N k)`, with :math:`N` the number of items not masked
+
+    Raises:
+        ValueError: if :obj:`x` is not a finite matrix, :obj:`k` is not below the number of items,
+            or the implementation is unknown.
+        ImportError: if a named implementation is not installed.
     """
     if impl not in ("auto", *_IMPLS):
         raise ValueError(f"impl must be one of {['auto', *_IMPLS]} (got {impl!r})")
@@ -60,7 +65,7 @@ def knn_graph(
     item = torch.arange(x.size(0), device=x.device) if mask is None else mask.nonzero().view(-1)
     if mask is not None:
         x = x[item]
-    _validate_k(k, x.size(0), loop)
+    _validate_k(k, x.size(0))
 
     others = k - 1 if loop else k
     neighbour = item.new_empty(x.size(0), others)  # [N, others]
@@ -129,12 +134,8 @@ def _validate(x: Tensor, mask: Tensor | None) -> None:
         raise ValueError(f"x must be finite (got NaN or infinity in row {int(bad.nonzero()[0])})")
 
 
-def _validate_k(k: int, items: int, loop: bool) -> None:
+def _validate_k(k: int, items: int) -> None:
     if k < 1:
         raise ValueError(f"k must be at least 1 (got {k})")
-    if loop and k > items:
-        raise ValueError(
-            f"k must be at most the number of items with loop=True (got k={k}, items={items})"
-        )
-    if not loop and k >= items:
+    if k >= items:
         raise ValueError(f"k must be smaller than the number of items (got k={k}, items={items})")

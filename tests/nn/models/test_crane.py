@@ -279,8 +279,8 @@ def test_bad_options(checkerboard, kwargs, match):
 
 
 def test_too_many_neighbours(checkerboard):
-    with pytest.raises(ValueError, match="number of items .*k=41, items=40"):
-        build(checkerboard, k=41)(checkerboard)
+    with pytest.raises(ValueError, match="number of items .*k=40, items=40"):
+        build(checkerboard, k=40)(checkerboard)
 
 
 def test_a_set_without_features():
