@@ -1,5 +1,6 @@
 """Ranking and contrastive losses (paper, eq. 18-19)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -52,8 +53,9 @@ def info_nce_loss(
         )
     if not temperature > 0:
         raise ValueError(f"temperature must be positive (got {temperature})")
-    logits = unit_rows(x) @ unit_rows(y).T / temperature
-    return _reduce(logits.logsumexp(1) - logits.diagonal(), reduction)
+    logits = (unit_rows(x) / temperature) @ unit_rows(y).T
+    itself = torch.arange(x.size(0), device=x.device)
+    return _reduce(F.cross_entropy(logits, itself, reduction="none"), reduction)
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:

@@ -23,6 +23,7 @@ class CSRGraph(NamedTuple):
         - ``rowptr`` ``[num_dst + 1]``, ``col`` ``[E]`` (sources), ``weight`` ``[E]``
         - ``rowptr_t`` ``[num_src + 1]``, ``col_t`` ``[E]`` (destinations)
         - ``perm_t`` ``[E]``: position in ``weight`` of each edge of the transpose
+        - ``weight_t`` ``[E]``: the weights in that order, without gradient
     """
 
     rowptr: Tensor
@@ -31,6 +32,7 @@ class CSRGraph(NamedTuple):
     rowptr_t: Tensor
     col_t: Tensor
     perm_t: Tensor
+    weight_t: Tensor
 
     @property
     def num_src(self) -> int:
@@ -59,9 +61,13 @@ class CSRGraph(NamedTuple):
         """The same edges in the other direction."""
         inverse = torch.empty_like(self.perm_t)
         inverse[self.perm_t] = torch.arange(inverse.numel(), device=inverse.device)
-        return CSRGraph(
-            self.rowptr_t, self.col_t, self.weight[self.perm_t], self.rowptr, self.col, inverse
-        )
+        weight_t = self.weight[self.perm_t]
+        flipped = (self.rowptr_t, self.col_t, weight_t, self.rowptr, self.col, inverse)
+        return CSRGraph(*flipped, self.weight.detach())
+
+    def with_weight(self, weight: Tensor) -> "CSRGraph":
+        """The same edges with other weights ``[E]``."""
+        return self._replace(weight=weight, weight_t=weight.detach()[self.perm_t])
 
     def select(self, mask: Tensor) -> "CSRGraph":
         """The edges where ``mask`` ``[E]`` is true, between the same nodes."""
@@ -74,6 +80,7 @@ class CSRGraph(NamedTuple):
             _subset_ptr(self.rowptr_t, mask_t),
             self.col_t[mask_t],
             position[self.perm_t[mask_t]],
+            self.weight_t[mask_t],
         )
 
 
@@ -117,6 +124,7 @@ def csr_graph(
         _compress(src, num_src),
         dst[order_t].int(),
         rank[order_t],
+        edge_weight.detach()[order_t],
     )
 
 
@@ -138,7 +146,13 @@ def spmm(graph: CSRGraph, x: Tensor) -> Tensor:
     if x.dim() != 2 or x.size(0) != graph.num_src:
         raise ValueError(f"x must be [{graph.num_src}, d] (got {list(x.shape)})")
     out: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
-        graph.weight.to(x.dtype), x, *graph[:2], *graph[3:]
+        graph.weight.to(x.dtype),
+        x,
+        graph.rowptr,
+        graph.col,
+        graph.rowptr_t,
+        graph.col_t,
+        graph.weight_t.to(x.dtype),
     )
     return out
 
@@ -153,17 +167,17 @@ class _SpMM(torch.autograd.Function):
         col: Tensor,
         rowptr_t: Tensor,
         col_t: Tensor,
-        perm_t: Tensor,
+        weight_t: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(
-            weight, x if weight.requires_grad else None, rowptr, col, rowptr_t, col_t, perm_t
+            x if weight.requires_grad else None, rowptr, col, rowptr_t, col_t, weight_t
         )
         return _product(rowptr, col, weight, x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weight, x, rowptr, col, rowptr_t, col_t, perm_t = ctx.saved_tensors
+        x, rowptr, col, rowptr_t, col_t, weight_t = ctx.saved_tensors
         grad_weight = grad_x = None
         if ctx.needs_input_grad[0]:
             dst = _expand(rowptr)
@@ -171,7 +185,7 @@ class _SpMM(torch.autograd.Function):
             edges = zip(torch.split(dst, step), torch.split(col, step), strict=True)
             grad_weight = torch.cat([(grad[d] * x[s]).sum(1) for d, s in edges])
         if ctx.needs_input_grad[1]:
-            grad_x = _product(rowptr_t, col_t, weight.index_select(0, perm_t), grad)
+            grad_x = _product(rowptr_t, col_t, weight_t, grad)
         return grad_weight, grad_x, None, None, None, None, None
 
 

@@ -77,7 +77,7 @@ def test_gradcheck():
     graph = csr_graph(edge_index, size=(6, 4))
 
     def f(weight, x):
-        return spmm(graph._replace(weight=weight), x)
+        return spmm(graph.with_weight(weight), x)
 
     assert torch.autograd.gradcheck(f, (weight.requires_grad_(), x))
 

@@ -76,7 +76,7 @@ def _keep_transpose(edge_index: EdgeIndex, edge_weight: OptTensor, x: Tensor) ->
     (colptr, row), _ = edge_index.get_csc()
     (rowptr, col), perm = edge_index.get_csr()
     weight = x.new_ones(edge_index.size(1)) if edge_weight is None else edge_weight
-    return CSRGraph(colptr, row, weight, rowptr, col, perm)
+    return CSRGraph(colptr, row, weight, rowptr, col, perm, weight.detach()[perm])
 
 
 def _refuse_weight(edge_index: object, edge_weight: OptTensor) -> None:

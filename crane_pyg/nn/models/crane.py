@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding, ModuleList
 from torch_geometric.data import Data, HeteroData
@@ -27,7 +28,8 @@ class Views(NamedTuple):
 
     def rows(self, user: Tensor, item: Tensor) -> "Views":
         """Both views of some users and items."""
-        return Views(self.e_user[user], self.h_user[user], self.e_item[item], self.h_item[item])
+        pairs = zip(self, (user, user, item, item), strict=True)
+        return Views(*(x.index_select(0, rows) for x, rows in pairs))
 
     def fuse(self) -> tuple[Tensor, Tensor]:
         r"""Eq. 17, :math:`\mathbf{z} = \mathbf{e} + \mathbf{h}`, for users and for items."""
@@ -237,7 +239,7 @@ class CRANE(Recommender):
         kept = degree_drop_edge(edge_index, size, mode=mode, ratio=self.drop_ratio)
         graph = graph.select(kept)
         if self.drop_degree == "sampled":
-            graph = graph._replace(weight=bipartite_norm(graph.edge_index, size))
+            graph = graph.with_weight(bipartite_norm(graph.edge_index, size))
         return graph, graph.transpose()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -286,7 +288,7 @@ class CRANE(Recommender):
         to_user = _unweighted(self.user_item_graphs(data)[1])
         edge_index, weight = self.item_graph(*self._features(data), to_user)
         graph = csr_graph(edge_index, weight, size=(self.neighbor.size(0),) * 2)
-        self._similar = graph._replace(weight=graph.weight.detach())
+        self._similar = graph.with_weight(graph.weight.detach())
         self._stale = False
         item = edge_index[1].view(-1, self.neighbor.size(1))[:, 0]
         self.neighbor.zero_()[item] = edge_index[0].view(item.numel(), -1)
@@ -314,7 +316,7 @@ class CRANE(Recommender):
         items, item_rows = torch.unique(torch.stack([pos, neg]), return_inverse=True)
         views = self.views(data).rows(users, items)
         z_user, z_item = views.fuse()
-        score = (z_user[user_row] * z_item[item_rows]).sum(-1)  # [2, B]
+        score = (F.embedding(user_row, z_user) * F.embedding(item_rows, z_item)).sum(-1)  # [2, B]
         terms = {"bpr": bpr_loss(score[0], score[1], reduction=self.reduction)}
         if self.beta > 0 and self.item_graph is not None:
             terms["contrastive"] = self.beta * self._contrast(views, item_rows[0])
@@ -329,10 +331,10 @@ class CRANE(Recommender):
     def _contrast(self, views: Views, pos_row: Tensor) -> Tensor:
         """Eq. 19 over the distinct users and positive items of the batch."""
         pos = torch.unique(pos_row)
-        pairs = (views.e_user, views.h_user), (views.e_item[pos], views.h_item[pos])
+        e_item, h_item = views.e_item.index_select(0, pos), views.h_item.index_select(0, pos)
         losses = [
             info_nce_loss(e, h, temperature=self.temperature, reduction=self.reduction)
-            for e, h in pairs
+            for e, h in ((views.e_user, views.h_user), (e_item, h_item))
         ]
         return losses[0] + losses[1]
 
@@ -346,7 +348,8 @@ class CRANE(Recommender):
 
 
 def _unweighted(graph: CSRGraph) -> CSRGraph:
-    return graph._replace(weight=torch.ones_like(graph.weight))
+    ones = torch.ones_like(graph.weight)
+    return graph._replace(weight=ones, weight_t=ones)
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

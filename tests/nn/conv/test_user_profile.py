@@ -140,7 +140,7 @@ def test_a_linear_map_commutes(aggr):
 def test_refuses_weights(aggr, form):
     adj = graph(form, item_to_user())
     if form == "csr_graph":
-        adj = adj._replace(weight=adj.weight * 0.5)
+        adj = adj.with_weight(adj.weight * 0.5)
     elif form == "torch CSR":
         adj = adj * 0.5
     else:
