@@ -32,7 +32,8 @@ class ItemGraph(torch.nn.Module):
             nothing to learn. (default: ``'rca'``)
         num_rounds (int): rounds of attention. (default: ``1``)
         profile (str): aggregation of :class:`UserProfile`. (default: ``'sum'``)
-        normalize (bool): of :class:`RecursiveCrossModalAttention`. (default: ``True``)
+        normalize, gain (bool): of :class:`RecursiveCrossModalAttention`.
+            (default: ``True``, ``False``)
         impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
 
     Shapes:
@@ -57,6 +58,7 @@ class ItemGraph(torch.nn.Module):
         num_rounds: int = 1,
         profile: str = "sum",
         normalize: bool = True,
+        gain: bool = False,
         impl: str = "auto",
     ) -> None:
         super().__init__()
@@ -77,7 +79,11 @@ class ItemGraph(torch.nn.Module):
             )
             self.profile = ModuleDict({m: UserProfile(profile, channels) for m in modalities})
             self.rca = RecursiveCrossModalAttention(
-                dict.fromkeys(modalities, channels), num_rounds, normalize=normalize, impl=impl
+                dict.fromkeys(modalities, channels),
+                num_rounds,
+                normalize=normalize,
+                gain=gain,
+                impl=impl,
             )
         self.reset_parameters()
 

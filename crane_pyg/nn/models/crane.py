@@ -73,8 +73,8 @@ class CRANE(Recommender):
         readout (str): ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
         profile (str): :class:`~crane_pyg.nn.UserProfile` of eq. 5. (default: ``'sum'``)
         semantic_profile (str): that of eq. 16. (default: ``'sqrt'``)
-        normalize (bool): of :class:`~crane_pyg.nn.RecursiveCrossModalAttention`.
-            (default: ``True``)
+        normalize, gain (bool): of :class:`~crane_pyg.nn.RecursiveCrossModalAttention`.
+            (default: ``True``, ``False``)
         refresh (int or str): epochs between rebuilds of the item graph; ``'epoch'`` is 1,
             ``'step'`` every batch (the letter). The gradient reaches the attention in the batch
             that rebuilt it; the others reuse the weights. (default: ``'epoch'``)
@@ -119,6 +119,7 @@ class CRANE(Recommender):
         profile: str = "sum",
         semantic_profile: str = "sqrt",
         normalize: bool = True,
+        gain: bool = False,
         refresh: int | str = "epoch",
         graph_lr: float = 0.1,
         beta: float = 0.001,
@@ -162,6 +163,7 @@ class CRANE(Recommender):
                 num_rounds=num_rounds,
                 profile=profile,
                 normalize=normalize,
+                gain=gain,
                 impl=impl,
             )
         # The graph as last built, so that saved weights score as they did; and the epochs begun.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 
 import torch
@@ -73,7 +74,7 @@ def knn_graph(
         unit = unit_rows(x).contiguous()
         if impl == "auto":
             impl = _choose(unit)
-            logger.info("knn_graph: auto took %s for %d x %d, k=%d", impl, *unit.shape, k)
+            _say(impl, *unit.shape)
         with torch.autocast(x.device.type, enabled=False):
             neighbour = _by_similarity(unit, _IMPLS[impl](unit, others))
     if loop:
@@ -132,6 +133,12 @@ def _validate(x: Tensor, mask: Tensor | None) -> None:
         bad &= mask
     if bad.any():
         raise ValueError(f"x must be finite (got NaN or infinity in row {int(bad.nonzero()[0])})")
+
+
+@cache
+def _say(impl: str, rows: int, channels: int) -> None:
+    """Once per size: training asks anew every epoch."""
+    logger.info("knn_graph: auto took %s for %d x %d", impl, rows, channels)
 
 
 def _validate_k(k: int, items: int) -> None:
