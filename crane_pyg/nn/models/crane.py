@@ -313,7 +313,8 @@ class CRANE(Recommender):
         )
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        # Gathered once per distinct node: each gather costs a pass over all nodes in backward.
+        # Gathered once per distinct node: each gather costs a pass over all nodes in backward. What
+        # repeats is gathered by F.embedding, whose backward is deterministic on CUDA too.
         users, user_row = torch.unique(user, return_inverse=True)
         items, item_rows = torch.unique(torch.stack([pos, neg]), return_inverse=True)
         views = self.views(data).rows(users, items)
