@@ -43,18 +43,25 @@ def variants(name: str) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def summarise(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Mean, deviation, and difference to LightGCN and to CRANE with their p-values."""
+    """Mean, deviation, and difference to LightGCN and to CRANE with their p-values.
+
+    Args:
+        scores: by row, a metric a column and a seed a line; two rows are compared on the seeds that
+            both have.
+    """
     rows = []
     for name, frame in scores.items():
-        row = {"model": name}
+        row = {"model": name, "seeds": str(len(frame))}
         for metric in METRICS:
             row[metric] = f"{frame[metric].mean():.4f} ± {frame[metric].std():.4f}"
         for rival in ("LightGCN", "CRANE"):
             if name == rival:
                 continue
             for metric in ("Recall@20", "NDCG@20"):
-                change = frame[metric].mean() / scores[rival][metric].mean() - 1
-                p = ttest_rel(frame[metric], scores[rival][metric]).pvalue
+                pair = pd.concat([frame[metric], scores[rival][metric]], axis=1, join="inner")
+                ours, theirs = pair.iloc[:, 0], pair.iloc[:, 1]
+                p = ttest_rel(ours, theirs).pvalue
+                change = ours.mean() / theirs.mean() - 1
                 row[f"{metric} to {rival}"] = f"{change:+.1%} (p = {p:.2g})"
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
@@ -69,22 +76,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder or synthetic preset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--ablation-seeds", type=int, default=3, help="of those, for the w/o rows")
     parser.add_argument("--only", nargs="+", help="rows to train; the table needs all of them")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     dataset = load_dataset(args.data)
     data = dataset[0]
-    rows = variants(dataset.name)
-    scores: dict[str, list[dict[str, float]]] = {name: [] for name in args.only or rows}
-    for seed in args.seeds:
-        for name in scores:
-            model, settings = rows[name]
+    scores: dict[str, pd.DataFrame] = {}
+    for name, (model, settings) in variants(dataset.name).items():
+        if args.only is not None and name not in args.only:
+            continue
+        runs = {}
+        for seed in args.seeds[: args.ablation_seeds if name.startswith("w/o") else None]:
             key = {"model": model, "settings": settings, "seed": seed}
-            row = record(args.out, key, data, split="test")
-            scores[name].append(row["scores"])
-            print(f"{name:<16} seed {seed}  {row['scores']}", flush=True)
+            runs[seed] = record(args.out, key, data, split="test")["scores"]
+            print(f"{name:<16} seed {seed}  {runs[seed]}", flush=True)
+        scores[name] = pd.DataFrame.from_dict(runs, orient="index")
     if args.only is None:
-        table = markdown(summarise({name: pd.DataFrame(runs) for name, runs in scores.items()}))
+        table = markdown(summarise(scores))
         args.out.with_suffix(".md").write_text(f"# {dataset.name}, strict\n\n{table}\n")
         print(table)
 

@@ -28,11 +28,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder named baby or sports")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     dataset = load_dataset(args.data)
-    settings = FIT | SETTINGS[dataset.name] | {name: float(value) for name, value in args.set}
+    settings = FIT | SETTINGS[dataset.name]
     key = {"model": "lightgcn", "data": dataset.name, "settings": settings, "seed": args.seed}
     row = record(args.out, key, dataset[0], split="test", protocol="mmrec")
     print(f"{dataset.name}, mmrec, seed {args.seed}, best epoch {row['best_epoch']}")
