@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
@@ -55,16 +56,18 @@ def summarise(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for metric in METRICS:
             row[metric] = f"{frame[metric].mean():.4f} ± {frame[metric].std():.4f}"
         for rival in ("LightGCN", "CRANE"):
-            if name == rival:
-                continue
             for metric in ("Recall@20", "NDCG@20"):
                 pair = pd.concat([frame[metric], scores[rival][metric]], axis=1, join="inner")
-                ours, theirs = pair.iloc[:, 0], pair.iloc[:, 1]
-                p = ttest_rel(ours, theirs).pvalue
-                change = ours.mean() / theirs.mean() - 1
-                row[f"{metric} to {rival}"] = f"{change:+.1%} (p = {p:.2g})"
+                row[f"{metric} to {rival}"] = "" if name == rival else _compare(*pair.to_numpy().T)
         rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows)
+
+
+def _compare(ours: np.ndarray, theirs: np.ndarray) -> str:
+    change = f"{ours.mean() / theirs.mean() - 1:+.1%}"
+    if np.allclose(ours, theirs):
+        return "identical"
+    return change if len(ours) < 2 else f"{change} (p = {ttest_rel(ours, theirs).pvalue:.2g})"
 
 
 def markdown(table: pd.DataFrame) -> str:
