@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from crane_pyg.ops import edge_cosine, knn_graph
+from crane_pyg.schema import modalities
 from crane_pyg.transforms.normalize import row_normalize
 
 
@@ -50,7 +51,7 @@ class KNNItemGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         store = data["item"]
-        known = sorted(key.removeprefix("x_") for key, _ in store.items() if key.startswith("x_"))
+        known = list(modalities(data))
         names = known if self.modalities is None else self.modalities
         if not names or not set(names) <= set(known):
             raise ValueError(f"modalities must be some of {known} (got {names})")
