@@ -2,6 +2,13 @@
 
 from crane_pyg.transforms.drop_edge import DegreeDropEdge, degree_drop_edge
 from crane_pyg.transforms.knn_item_graph import KNNItemGraph
-from crane_pyg.transforms.normalize import bipartite_norm, row_normalize
+from crane_pyg.transforms.normalize import bipartite_norm, row_normalize, symmetric_norm
 
-__all__ = ["DegreeDropEdge", "KNNItemGraph", "bipartite_norm", "degree_drop_edge", "row_normalize"]
+__all__ = [
+    "DegreeDropEdge",
+    "KNNItemGraph",
+    "bipartite_norm",
+    "degree_drop_edge",
+    "row_normalize",
+    "symmetric_norm",
+]

@@ -1,4 +1,4 @@
-"""Edge weights of the user-item graph."""
+"""Edge weights of the user-item and the item-item graph."""
 
 import torch
 from torch import Tensor
@@ -37,3 +37,26 @@ def row_normalize(edge_index: Tensor, edge_weight: Tensor, num_nodes: int) -> Te
     """
     total = edge_weight.new_zeros(num_nodes).index_add(0, edge_index[1], edge_weight.abs())
     return edge_weight / total.clamp(min=1e-12)[edge_index[1]]
+
+
+def symmetric_norm(edge_index: Tensor, edge_weight: Tensor, num_nodes: int) -> Tensor:
+    r"""Laplacian weights :math:`\mathbf{D}^{-1/2} \mathbf{A} \mathbf{D}^{-1/2}` of a graph on one
+    set of nodes, as FREEDOM and LATTICE weigh their item graphs.
+
+    Differentiable. :math:`\mathbf{D}` holds the sums over each destination's edges, also for the
+    sources, so that a nearest-neighbour graph need not be symmetric; a sum that is not positive
+    makes the weights of its edges zero.
+
+    Args:
+        edge_index (Tensor): ``[2, E]``, sources first.
+        edge_weight (Tensor): ``[E]``.
+        num_nodes: number of nodes.
+
+    Returns:
+        ``[E]``, in the dtype of :obj:`edge_weight`.
+    """
+    src, dst = edge_index
+    total = edge_weight.new_zeros(num_nodes).index_add(0, dst, edge_weight)
+    positive = total > 0
+    scale = torch.where(positive, total, 1).rsqrt() * positive
+    return scale[src] * edge_weight * scale[dst]

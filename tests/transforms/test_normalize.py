@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from crane_pyg.transforms import bipartite_norm, row_normalize
+from crane_pyg.transforms import bipartite_norm, row_normalize, symmetric_norm
 
 
 def test_bipartite_norm_of_a_small_graph():
@@ -59,3 +59,22 @@ def test_row_normalize_of_zeros():
     weight = torch.zeros(2, requires_grad=True)
     out = row_normalize(torch.tensor([[0, 1], [0, 0]]), weight, 2)
     assert out.tolist() == [0, 0]
+
+
+def test_symmetric_norm_against_the_dense_laplacian():
+    edge_index = torch.tensor([[1, 2, 0, 2, 0, 3], [0, 0, 1, 1, 2, 2]])
+    weight = torch.tensor([0.5, 0.25, 0.5, 0.5, 0.1, 0.7], dtype=torch.float64, requires_grad=True)
+    dense = torch.zeros(4, 4, dtype=torch.float64).index_put((edge_index[1], edge_index[0]), weight)
+    degree = dense.sum(1)
+    degree = torch.where(degree > 0, degree.clamp(min=1e-9).rsqrt(), 0)
+    expected = (degree.view(-1, 1) * dense * degree)[edge_index[1], edge_index[0]]
+    actual = symmetric_norm(edge_index, weight, 4)
+    torch.testing.assert_close(actual, expected)
+    assert actual[-1] == 0  # node 3 has no neighbours of its own
+    assert torch.autograd.gradcheck(lambda w: symmetric_norm(edge_index, w, 4), weight)
+
+
+def test_symmetric_norm_of_weights_that_do_not_sum_to_something_positive():
+    edge_index = torch.tensor([[1, 2, 2], [0, 0, 1]])
+    weight = torch.tensor([1.0, -1.0, 1.0])
+    assert symmetric_norm(edge_index, weight, 3).tolist() == [0, 0, 0]
