@@ -188,17 +188,51 @@ def test_empty_inputs(impl, n, m, d, dv):
 
 
 @pytest.mark.parametrize("impl", IMPLS)
-def test_autocast_changes_nothing(impl):
+@pytest.mark.parametrize("mixed", [False, True])
+def test_autocast_casts_as_scaled_dot_product_attention_does(impl, mixed):
     inputs = make(40, 100, 4, 3, torch.float32)
-    expected = output_and_grads(op(impl), inputs)
+    if mixed:  # what a linear layer under autocast gives
+        inputs["key"] = inputs["key"].bfloat16()
 
-    def under_autocast(inputs):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return op(impl)(inputs)
+    def under_autocast(function):
+        def call(inputs):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return function(inputs)
 
-    actual = output_and_grads(under_autocast, inputs)
+        return output_and_grads(call, inputs)
+
+    actual = under_autocast(op(impl))
+    like = under_autocast(lambda x: torch.nn.functional.scaled_dot_product_attention(*x.values()))
+    rounded = {name: x.bfloat16() for name, x in inputs.items()}
+    expected = output_and_grads(op(impl), rounded)
     for name in ["output", *NAMES]:
-        assert torch.equal(actual[name], expected[name])
+        assert actual[name].dtype == like[name].dtype == inputs.get(name, like["output"]).dtype
+        assert torch.equal(actual[name], expected[name].to(actual[name].dtype))
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+def test_autocast_leaves_float64(impl):
+    inputs = make(40, 100, 4, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = tanh_attention(**inputs, impl=impl)
+    torch.testing.assert_close(out, dense(inputs))
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        pytest.raises(
+            ValueError, match=r"key must have query's dtype torch.float64 \(got torch.bfloat16"
+        ),
+    ):
+        tanh_attention(**inputs | {"key": inputs["key"].float()}, impl=impl)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_tiled_is_one_operator_to_the_compiler(dynamic):
+    inputs = make(40, 100, 4, 3)
+    compiled = torch.compile(op("tiled", 0.7), fullgraph=True, backend="aot_eager", dynamic=dynamic)
+    torch.testing.assert_close(
+        output_and_grads(compiled, inputs),
+        output_and_grads(lambda x: dense(x, 0.7), inputs),
+    )
 
 
 class LargestOutput(TorchDispatchMode):
@@ -217,22 +251,24 @@ class LargestOutput(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize(("impl", "largest"), [("reference", 257 * 300), ("tiled", 300 * 8)])
-def test_tiled_never_holds_the_matrix(impl, largest):
-    inputs = {name: x.requires_grad_() for name, x in make(257, 300, 8, 8).items()}
+def test_tiled_never_holds_the_matrix():
+    inputs = list(make(257, 300, 8, 8).values())
+    with LargestOutput() as matrix:
+        tanh_attention(*inputs, impl="reference")
     with LargestOutput() as forward:
-        out = tanh_attention(**inputs, impl=impl).sum()
+        tiled_module.forward(*inputs, 1.0)
     with LargestOutput() as backward:
-        out.backward()
-    assert forward.numel == largest
-    assert backward.numel == largest
+        tiled_module.backward(torch.ones(257, 8, dtype=torch.float64), *inputs, 1.0, [True] * 3)
+    assert matrix.numel == 257 * 300
+    assert forward.numel == 300 * 8
+    assert backward.numel == 300 * 8
 
 
 def test_auto_takes_the_reference_within_one_tile():
     def is_tiled(n, m):
         query = torch.zeros(n, 2, requires_grad=True)
         out = tanh_attention(query, torch.zeros(m, 2), torch.zeros(m, 2))
-        return "Tiled" in type(out.grad_fn).__name__
+        return "tiled" in type(out.grad_fn).__name__
 
     assert not is_tiled(1024, 512)
     assert not is_tiled(2, 1000)
@@ -252,7 +288,10 @@ def test_auto_takes_the_reference_within_one_tile():
         ({"scale": float("nan")}, r"scale must be a finite number \(got nan\)"),
         ({"scale": float("inf")}, r"scale must be a finite number \(got inf\)"),
         ({"scale": torch.ones(1)}, r"scale must be a finite number"),
-        ({"impl": "fast"}, r"\['auto', 'reference', 'tiled'\] \(got 'fast'\)"),
+        (
+            {"impl": "fast"},
+            r"impl must be one of \['auto', 'reference', 'tiled', .* \(got 'fast'\)",
+        ),
     ],
 )
 def test_errors(change, message):

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -9,9 +11,24 @@ from torch import Tensor
 from crane_pyg.ops.attention.reference import reference
 from crane_pyg.ops.attention.tiled import TILE, tiled
 
+_HAS_TRITON = find_spec("triton") is not None
+
+
+def _triton(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, *, approx: bool = False
+) -> Tensor:
+    if lack := _triton_lacks(query, value, approx):
+        raise ValueError(f"impl='triton{'_approx' * approx}' needs {lack}")
+    from crane_pyg.ops.attention.triton_fused import triton_fused
+
+    return triton_fused(query, key, value, scale, approx)
+
+
 _IMPLS: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "reference": reference,
     "tiled": tiled,
+    "triton": _triton,
+    "triton_approx": partial(_triton, approx=True),
 }
 
 
@@ -39,12 +56,17 @@ def tanh_attention(
         value (Tensor): The values.
         scale (float): The factor :math:`s` on the logits. (default: :obj:`1.0`)
         impl (str): :obj:`"reference"` stores the whole matrix of weights; :obj:`"tiled"` holds
-            one tile of it at a time, also in the backward pass, and cannot be differentiated
-            twice; :obj:`"auto"` takes the reference where the matrix fits in one tile.
-            (default: :obj:`"auto"`)
+            one tile of it at a time, also in the backward pass; :obj:`"triton"` is that as fused
+            kernels for CUDA, up to 256 channels and without float64; :obj:`"triton_approx"` takes
+            the hardware's tanh in them, whose relative error is up to :math:`2^{-11}`. Only the
+            reference can be differentiated twice. :obj:`"auto"` takes the reference where the
+            matrix fits in one tile, elsewhere :obj:`"triton"` if it runs on a GPU of compute
+            capability 8.0, :obj:`"tiled"` if not. (default: :obj:`"auto"`)
 
-    Computes in the dtype of its inputs, half precision accumulated in float32 by
-    :obj:`"tiled"`, whether or not autocast is on.
+    Computes in the dtype of its inputs; all but the reference accumulate half precision in
+    float32. Under autocast the inputs are cast to its dtype, float64 excepted, as those of
+    :func:`torch.nn.functional.scaled_dot_product_attention` are. On CUDA, float32 products
+    follow :obj:`torch.backends.cuda.matmul.fp32_precision`.
 
     Shapes:
         - **query:** :math:`(n, d)`, **key:** :math:`(m, d)`, **value:** :math:`(m, d_v)`
@@ -52,16 +74,55 @@ def tanh_attention(
 
     Raises:
         ValueError: if shapes, dtypes or devices do not agree, the scale is not finite, or the
-            implementation is unknown.
+            implementation is unknown or cannot run here.
     """
+    if torch.is_autocast_enabled(query.device.type):
+        query, key, value = (_autocast(x) for x in (query, key, value))
     _validate(query, key, value, scale)
     if impl == "auto":
-        matrix, tile = query.size(0) * key.size(0), TILE[0] * TILE[1]
-        impl = "reference" if matrix <= tile else "tiled"
+        impl = _choose(query, key, value)
     if impl not in _IMPLS:
         raise ValueError(f"impl must be one of {['auto', *_IMPLS]} (got {impl!r})")
     with torch.autocast(query.device.type, enabled=False):
         return _IMPLS[impl](query, key, value, scale)
+
+
+def _autocast(x: Tensor) -> Tensor:
+    eligible = x.is_floating_point() and x.dtype != torch.float64
+    return x.to(torch.get_autocast_dtype(x.device.type)) if eligible else x
+
+
+def _choose(query: Tensor, key: Tensor, value: Tensor) -> str:
+    if query.size(0) * key.size(0) <= TILE[0] * TILE[1]:
+        return "reference"
+    suits = _capability(query) >= (8, 0) and not _triton_lacks(query, value)
+    return "triton" if suits else "tiled"
+
+
+def _capability(x: Tensor) -> tuple[int, int]:
+    if not x.is_cuda:
+        return 0, 0
+    device = torch.cuda.get_device_properties(x.device)
+    return device.major, device.minor
+
+
+def _triton_lacks(query: Tensor, value: Tensor, approx: bool = False) -> str | None:
+    """What keeps the kernels from running, if anything does."""
+    if not _HAS_TRITON:
+        return "the package triton, which is not installed"
+    if query.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        return f"float32, bfloat16 or float16 (got {query.dtype})"
+    if (channels := max(query.size(1), value.size(1))) > 256:
+        return f"at most 256 channels (got {channels})"
+    if approx:
+        if torch.version.hip or _capability(query) < (7, 5):
+            return f"a CUDA device of compute capability 7.5 or higher (got {query.device})"
+    elif not query.is_cuda:
+        from crane_pyg.ops.attention.triton_fused import INTERPRETED
+
+        if not INTERPRETED:
+            return f"CUDA tensors, or TRITON_INTERPRET=1 (got {query.device})"
+    return None
 
 
 def _validate(query: Tensor, key: Tensor, value: Tensor, scale: float) -> None:
@@ -83,5 +144,5 @@ def _validate(query: Tensor, key: Tensor, value: Tensor, scale: float) -> None:
         raise ValueError(
             f"key and value must have equally many rows (got {key.size(0)} and {value.size(0)})"
         )
-    if not isinstance(scale, int | float) or not math.isfinite(scale):
+    if not isinstance(scale, int | float) or not abs(scale) < math.inf:
         raise ValueError(f"scale must be a finite number (got {scale})")

@@ -24,7 +24,7 @@ TILE = (1024, 512)
 
 def tiled(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """Holds one buffer of a tile's size in the forward pass, and two in the backward."""
-    return _TiledTanhAttention.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
+    return _forward_op(query, key, value, scale)
 
 
 def _tiles(n: int, m: int) -> Iterator[tuple[slice, slice]]:
@@ -49,49 +49,76 @@ def _working_copy(x: Tensor) -> Tensor:
     return x.to(torch.float32 if x.dtype.itemsize < 4 else x.dtype).contiguous()
 
 
-class _TiledTanhAttention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(query, key, value)
-        ctx.scale = scale
-        q, k, v = _working_copy(query), _working_copy(key), _working_copy(value)
-        out = q.new_zeros(q.size(0), v.size(1))  # [n, dv]
-        buffer = _buffer(q, k)
-        for i, j in _tiles(q.size(0), k.size(0)):
-            weight = _product(buffer, q[i], k[j], scale).tanh_()  # [tile, tile]
-            out[i].addmm_(weight, v[j])
-        return out.to(query.dtype)
+def forward(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    q, k, v = _working_copy(query), _working_copy(key), _working_copy(value)
+    out = q.new_zeros(q.size(0), v.size(1))  # [n, dv]
+    buffer = _buffer(q, k)
+    for i, j in _tiles(q.size(0), k.size(0)):
+        weight = _product(buffer, q[i], k[j], scale).tanh_()  # [tile, tile]
+        out[i].addmm_(weight, v[j])
+    return out.to(query.dtype)
 
-    @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        # torch's once_differentiable stays silent where grad_out is a constant.
-        if torch.is_grad_enabled():
-            raise RuntimeError("impl='tiled' has no second derivative: use impl='reference'")
-        query, key, value = ctx.saved_tensors
-        scale = ctx.scale
-        need_q, need_k, need_v, _ = ctx.needs_input_grad
-        q, k, v = _working_copy(query), _working_copy(key), _working_copy(value)
-        grad = _working_copy(grad_out)  # [n, dv]
-        dq = torch.zeros_like(q) if need_q else None
-        dk = torch.zeros_like(k) if need_k else None
-        dv = torch.zeros_like(v) if need_v else None
-        buffer = _buffer(q, k)
-        grad_buffer = _buffer(q, k) if need_q or need_k else None
-        for i, j in _tiles(q.size(0), k.size(0)):
-            weight = _product(buffer, q[i], k[j], scale).tanh_()  # [tile, tile]
-            if dv is not None:
-                dv[j].addmm_(weight.t(), grad[i])
-            if grad_buffer is None:
-                continue
-            dweight = _product(grad_buffer, grad[i], v[j])  # [tile, tile]
-            torch.ops.aten.tanh_backward.grad_input(dweight, weight, grad_input=dweight)
-            if dq is not None:
-                dq[i].addmm_(dweight, k[j], alpha=scale)
-            if dk is not None:
-                dk[j].addmm_(dweight.t(), q[i], alpha=scale)
-        return (
-            None if dq is None else dq.to(query.dtype),
-            None if dk is None else dk.to(key.dtype),
-            None if dv is None else dv.to(value.dtype),
-            None,
-        )
+
+def backward(
+    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, needed: list[bool]
+) -> list[Tensor]:
+    """The gradients of query, key and value; an empty tensor for one that is not needed."""
+    need_q, need_k, need_v = needed
+    q, k, v = _working_copy(query), _working_copy(key), _working_copy(value)
+    grad = _working_copy(grad_out)  # [n, dv]
+    dq, dk, dv = (
+        torch.zeros_like(x) if need else x.new_empty(0)
+        for x, need in zip((q, k, v), needed, strict=True)
+    )
+    buffer = _buffer(q, k)
+    grad_buffer = _buffer(q, k) if need_q or need_k else None
+    for i, j in _tiles(q.size(0), k.size(0)):
+        weight = _product(buffer, q[i], k[j], scale).tanh_()  # [tile, tile]
+        if need_v:
+            dv[j].addmm_(weight.t(), grad[i])
+        if grad_buffer is None:
+            continue
+        dweight = _product(grad_buffer, grad[i], v[j])  # [tile, tile]
+        torch.ops.aten.tanh_backward.grad_input(dweight, weight, grad_input=dweight)
+        if need_q:
+            dq[i].addmm_(dweight, k[j], alpha=scale)
+        if need_k:
+            dk[j].addmm_(dweight.t(), q[i], alpha=scale)
+    return [dx.to(query.dtype) for dx in (dq, dk, dv)]
+
+
+# Operators of their own, for torch.compile would trace through every tile.
+_forward_op = torch.library.custom_op("crane_pyg::tanh_attention_tiled", forward, mutates_args=())
+_backward_op = torch.library.custom_op(
+    "crane_pyg::tanh_attention_tiled_backward", backward, mutates_args=()
+)
+
+
+@_forward_op.register_fake
+def _(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    return query.new_empty(query.size(0), value.size(1))
+
+
+@_backward_op.register_fake
+def _(
+    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, needed: list[bool]
+) -> list[Tensor]:
+    inputs = query, key, value
+    return [x.new_empty(x.shape if need else 0) for x, need in zip(inputs, needed, strict=True)]
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.scale = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _differentiate(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+    # torch's once_differentiable stays silent where grad_out is a constant.
+    if torch.is_grad_enabled():
+        raise RuntimeError("impl='tiled' has no second derivative: use impl='reference'")
+    needed = list(ctx.needs_input_grad[:3])
+    grads = _backward_op(grad_out, *ctx.saved_tensors, ctx.scale, needed)
+    return *(dx if need else None for dx, need in zip(grads, needed, strict=True)), None
+
+
+_forward_op.register_autograd(_differentiate, setup_context=_setup_context)
