@@ -1,7 +1,15 @@
 """Pure functions: tensors in, tensors out."""
 
-from crane_pyg.ops.attention import tanh_attention
+from crane_pyg.ops.attention import tanh_attention, tanh_attention_error
 from crane_pyg.ops.knn import edge_cosine, knn_graph
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
-__all__ = ["CSRGraph", "csr_graph", "edge_cosine", "knn_graph", "spmm", "tanh_attention"]
+__all__ = [
+    "CSRGraph",
+    "csr_graph",
+    "edge_cosine",
+    "knn_graph",
+    "spmm",
+    "tanh_attention",
+    "tanh_attention_error",
+]

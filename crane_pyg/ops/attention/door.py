@@ -8,6 +8,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from crane_pyg.ops.attention.linear import linear
+from crane_pyg.ops.attention.nystrom import nystrom
 from crane_pyg.ops.attention.reference import reference
 from crane_pyg.ops.attention.tiled import TILE, tiled
 
@@ -29,6 +31,8 @@ _IMPLS: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "tiled": tiled,
     "triton": _triton,
     "triton_approx": partial(_triton, approx=True),
+    "linear": linear,
+    "nystrom": nystrom,
 }
 
 
@@ -61,7 +65,13 @@ def tanh_attention(
             the hardware's tanh in them, whose relative error is up to :math:`2^{-11}`. Only the
             reference can be differentiated twice. :obj:`"auto"` takes the reference where the
             matrix fits in one tile, elsewhere :obj:`"triton"` if it runs on a GPU of compute
-            capability 8.0, :obj:`"tiled"` if not. (default: :obj:`"auto"`)
+            capability 8.0, :obj:`"tiled"` if not. Two approximations, in time linear in
+            :math:`n + m` and never chosen by :obj:`"auto"`: :obj:`"linear"` replaces
+            :math:`\tanh(x)` by :math:`x`, which moves row :math:`i` by at most
+            :math:`\frac{1}{3} \max_j s_{ij}^2 \sum_j |s_{ij}| \lVert \mathbf{v}_j \rVert` for
+            logits :math:`s_{ij}`; :obj:`"nystrom"` fits what that leaves at 256 sampled queries and
+            128 landmark keys, its gradients too. :func:`tanh_attention_error` measures their error
+            on the data at hand. (default: :obj:`"auto"`)
 
     Computes in the dtype of its inputs; all but the reference accumulate half precision in
     float32. Under autocast the inputs are cast to its dtype, float64 excepted, as those of
