@@ -1,4 +1,4 @@
-"""CRANE's defaults beside LightGCN and beside themselves with one part removed, over seeds.
+"""CRANE's defaults beside LightGCN and beside themselves with one thing changed, over seeds.
 
     python -m benchmarks.defaults DATA --out defaults.jsonl
 
@@ -29,18 +29,22 @@ CRANE: dict[str, dict[str, Any]] = {
     "tiktok": {},
     "lfm2k": {"ui_layers": 1},
 }
-WITHOUT: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "CRANE": {},
     "w/o item graph": {"fusion": None},
     "w/o RCA": {"fusion": "concat"},
-    "w/o contrastive": {"beta": 0.0},
+    "with contrastive": {"beta": 0.001},
+    "RCA by nystrom": {"impl": "nystrom"},
+    "RCA by linear": {"impl": "linear"},
 }
+FIT = {"epochs": 300, "patience": 20}
 
 
 def variants(name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """Model and settings of each row of the table."""
-    rows = {"LightGCN": ("lightgcn", LIGHTGCN.get(name, {}))}
-    return rows | {row: ("crane", CRANE.get(name, {}) | part) for row, part in WITHOUT.items()}
+    rows = {"LightGCN": ("lightgcn", FIT | LIGHTGCN.get(name, {}))}
+    crane = FIT | CRANE.get(name, {})
+    return rows | {row: ("crane", crane | change) for row, change in VARIANTS.items()}
 
 
 def summarise(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -79,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder or synthetic preset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--ablation-seeds", type=int, default=3, help="of those, for the w/o rows")
+    parser.add_argument("--variant-seeds", type=int, default=3, help="of those, for variants")
     parser.add_argument("--only", nargs="+", help="rows to train; the table needs all of them")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -90,7 +94,7 @@ def main() -> None:
         if args.only is not None and name not in args.only:
             continue
         runs = {}
-        for seed in args.seeds[: args.ablation_seeds if name.startswith("w/o") else None]:
+        for seed in args.seeds[: None if name in ("LightGCN", "CRANE") else args.variant_seeds]:
             key = {"model": model, "settings": settings, "seed": seed}
             runs[seed] = record(args.out, key, data, split="test")["scores"]
             print(f"{name:<16} seed {seed}  {runs[seed]}", flush=True)

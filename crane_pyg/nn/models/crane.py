@@ -80,7 +80,8 @@ class CRANE(Recommender):
             that rebuilt it; the others reuse the weights. (default: ``'epoch'``)
         graph_lr (float): learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
-        beta (float): weight of the contrastive term. (default: ``0.001``)
+        beta (float): weight of the contrastive term; on the data we have, none does best.
+            (default: ``0.0``)
         temperature (float): :math:`\tau`. (default: ``0.2``)
         l2 (float): weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
         l2_of (str): what it weighs: ``'batch'``, half the embeddings of the batch per row, or
@@ -122,7 +123,7 @@ class CRANE(Recommender):
         gain: bool = False,
         refresh: int | str = "epoch",
         graph_lr: float = 0.1,
-        beta: float = 0.001,
+        beta: float = 0.0,
         temperature: float = 0.2,
         l2: float = 1e-3,
         l2_of: str = "batch",
