@@ -21,16 +21,6 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(tiled_module, "TILE", (32, 48))
 
 
-@pytest.fixture
-def poisoned_memory():
-    """Fills the memory of torch.empty with NaN."""
-    torch.use_deterministic_algorithms(True)
-    assert torch.utils.deterministic.fill_uninitialized_memory
-    assert torch.empty(3).isnan().all()
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 def make(n, m, d, dv, dtype=torch.float64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shapes = {"query": (n, d), "key": (m, d), "value": (m, dv)}
@@ -49,7 +39,7 @@ def output_and_grads(function, inputs, dtype=None, seed=1):
     inputs = {name: x.to(dtype or x.dtype).detach().requires_grad_() for name, x in inputs.items()}
     out = function(inputs)
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out.dtype)
+    weight = torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)
     grads = torch.autograd.grad(out, list(inputs.values()), weight)
     return {"output": out.detach()} | dict(zip(inputs, grads, strict=True))
 

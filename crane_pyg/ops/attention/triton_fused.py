@@ -20,51 +20,56 @@ tl: Any = import_module("triton.language")
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
 
-# Rows of the block that a program keeps, rows of the blocks that it streams, warps, stages.
-# Ahead of time for sm_80 and sm_90 in bf16 with d = dv = 64 the first six spill least or nothing;
-# the last two are there for 256 channels, float32 and 99 KB of shared memory.
+# Rows of the block that a program keeps, rows of those that it streams, warps, stages.
 SHAPES = (
     (128, 128, 8, 2),
     (128, 64, 8, 3),
     (128, 64, 4, 2),
     (64, 64, 4, 3),
     (64, 32, 4, 2),
+    (64, 32, 8, 1),
     (32, 32, 4, 2),
     (16, 16, 4, 1),
 )
-MAX_ACCUMULATORS = 144  # float32 per thread, of its 255 registers: beyond, all spilled
 
 
-def _configs(kept: str, streamed: str) -> list[Any]:
+def accumulators(config: Any, meta: dict[str, Any]) -> float:
+    """float32 per thread that a program's output and its blocks of P, and dP, take."""
+    queries, keys = config.kwargs["QUERIES"], config.kwargs["KEYS"]
+    blocks = 1 if "out_ptr" in meta else 2
+    if "NEED_K" in meta:
+        output = keys * (meta["BLOCK_D"] + meta["BLOCK_DV"])
+    else:
+        output = queries * meta["BLOCK_DV" if "out_ptr" in meta else "BLOCK_D"]
+    return (output + blocks * queries * keys) / (32 * config.num_warps)
+
+
+def prune(configs: list[Any], meta: dict[str, Any], major: int) -> list[Any]:
+    """Drops what spills, by the figures of README.md; the tuner drops what shared memory cannot
+    hold, and times the rest."""
+    tensor_cores = 192 if major in (9, 10) else 144  # Hopper's read operands in shared memory
+    limit = 48 if meta["PRECISION"] == "ieee" else tensor_cores
+    return [c for c in configs if accumulators(c, meta) <= limit] or configs[-1:]
+
+
+def _prune_here(configs: list[Any], named_args: dict[str, Any], **meta: Any) -> list[Any]:
+    return prune(configs, named_args | meta, torch.cuda.get_device_capability()[0])
+
+
+def configs(kept: str, streamed: str) -> list[Any]:
     return [
         triton.Config({kept: rows, streamed: columns}, num_warps=warps, num_stages=stages)
         for rows, columns, warps, stages in SHAPES
     ]
 
 
-def _prune(configs: list[Any], named_args: dict[str, Any], **meta: Any) -> list[Any]:
-    """Leaves out what would spill; what needs too much shared memory, the tuner leaves out."""
-    kept = [c for c in configs if accumulators(c, named_args | meta) <= MAX_ACCUMULATORS]
-    return kept or configs[-1:]
-
-
-def accumulators(config: Any, meta: dict[str, Any]) -> float:
-    """float32 per thread that the output blocks and one block of weights take."""
-    queries, keys = config.kwargs["QUERIES"], config.kwargs["KEYS"]
-    if "NEED_K" in meta:
-        outputs = keys * (meta["BLOCK_D"] + meta["BLOCK_DV"])
-    else:
-        outputs = queries * max(meta["BLOCK_D"], meta["BLOCK_DV"])
-    return (outputs + queries * keys) / (32 * config.num_warps)
-
-
 def _tuned(kept: str, streamed: str) -> Callable[[Any], Any]:
     if INTERPRETED:
         return lambda kernel: kernel
     return triton.autotune(
-        _configs(kept, streamed),
+        configs(kept, streamed),
         key=["size_class", "D", "DV", "PRECISION", "APPROX"],
-        prune_configs_by={"early_config_prune": _prune},
+        prune_configs_by={"early_config_prune": _prune_here},
     )
 
 
@@ -194,14 +199,15 @@ def _launch(kernel: Any, blocks: str, *args: Any, **flags: bool) -> None:
         **flags,
     }
     if INTERPRETED:
-        meta |= {"QUERIES": 64, "KEYS": 64}
+        meta |= {"QUERIES": 128, "KEYS": 128}
     rows = n if blocks == "QUERIES" else m
     with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]
         kernel[lambda x: (triton.cdiv(rows, x[blocks]),)](*tensors, n, m, scale, **meta)
 
 
 def _precision(dtype: torch.dtype) -> str:
-    tf32 = dtype == torch.float32 and torch.backends.cuda.matmul.fp32_precision == "tf32"
+    """Of float32 products, as torch's own: the tensor cores' if they are allowed."""
+    tf32 = dtype != torch.float32 or torch.backends.cuda.matmul.fp32_precision == "tf32"
     return "tf32" if tf32 else "ieee"
 
 
