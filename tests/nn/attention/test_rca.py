@@ -382,3 +382,15 @@ def test_a_root_of_n_in_the_place_of_n_collapses_again(planted):
         mean = planted.rca(planted.xs)[USERS:]
     assert effective_rank(out) < 0.65 * effective_rank(mean)
     assert purity(out, planted.cluster) < 0.65
+
+
+@pytest.mark.parametrize("impl", ["reference", "tiled"])
+def test_autocast(impl):
+    rca = RCA(WIDTHS, 2, impl=impl)
+    xs = {m: x.float().detach() for m, x in features(WIDTHS).items()}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = rca(xs)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.float(), rca(xs), rtol=0.05, atol=0.05)
+    out.float().square().sum().backward()
+    assert {p.grad.dtype for p in rca.parameters()} == {torch.float32}
