@@ -56,7 +56,7 @@ def evaluate(
             f"k must not exceed the catalogue (got k={metrics.max_k}, items={item_emb.size(0)})"
         )
     for users, (truth, hidden) in _blocks(batch_size, held_out, excluded):
-        score = user_emb[users] @ item_emb.T
+        score = model.scores(user_emb[users], item_emb)
         score[hidden[0], hidden[1]] = -torch.inf
         metrics.update(score.topk(metrics.max_k).indices, truth)
     return {name: float(value) for name, value in metrics.compute().items()}

@@ -21,7 +21,7 @@ class Recommender(torch.nn.Module):
     """What training and evaluation ask of a model: sizes in, embeddings out.
 
     A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`; the score of a pair
-    is the inner product of its embeddings.
+    is the inner product of its embeddings, unless :meth:`scores` says otherwise.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,10 @@ class Recommender(torch.nn.Module):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Embeddings of all users ``[M, d]`` and all items ``[N, d]``."""
         raise NotImplementedError
+
+    def scores(self, user: Tensor, item: Tensor) -> Tensor:
+        """Scores ``[m, n]`` of rows of the embeddings: users ``[m, d]``, items ``[n, d]``."""
+        return user @ item.T
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """Named, weighted terms of the training loss of one batch; their sum is minimised.
