@@ -4,6 +4,7 @@ from torch_geometric.data import HeteroData
 
 USER_TO_ITEM = ("user", "interacts", "item")
 ITEM_TO_USER = ("item", "rev_interacts", "user")
+VISUAL = ("image", "visual")  # what sets call the modality that published settings single out
 
 
 def modalities(data: HeteroData) -> dict[str, int]:

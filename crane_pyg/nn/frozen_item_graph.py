@@ -7,6 +7,7 @@ from torch_geometric.utils import coalesce
 
 from crane_pyg.ops import CSRGraph, csr_graph, knn_graph
 from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.schema import VISUAL
 from crane_pyg.transforms import symmetric_norm
 
 Edges = tuple[Tensor, Tensor]  # edge_index [2, E], neighbours first, and edge_weight [E]
@@ -87,15 +88,15 @@ class FrozenItemGraph(torch.nn.Module):
 
 
 def modality_shares(modalities: Iterable[str], visual: float = 0.1) -> dict[str, float]:
-    """``visual`` for the modality of that name and the rest in equal parts for the others.
+    """``visual`` for the modality of that name, or ``image``; the others share the rest equally.
 
-    Equal parts for all where ``'visual'`` is not among them, or is the only one.
+    Equal parts for all where there is no such modality, or no other.
     """
     names = list(modalities)
-    others = [m for m in names if m != "visual"]
+    others = [m for m in names if m not in VISUAL]
     if not others or len(others) == len(names):
         return {m: 1 / len(names) for m in names}
-    return {m: visual if m == "visual" else (1 - visual) / len(others) for m in names}
+    return {m: visual if m in VISUAL else (1 - visual) / len(others) for m in names}
 
 
 def sum_edges(parts: Sequence[Edges], weights: Iterable[Tensor | float], num_nodes: int) -> Edges:
@@ -116,5 +117,7 @@ def _cosine(x: Tensor, edge_index: Tensor) -> Tensor:
     """Some edges at a time: at 4,096 channels both ends of all of them would not fit."""
     unit = unit_rows(x)
     step = max(1, _CHUNK // x.size(1))
-    pairs = zip(edge_index[0].split(step), edge_index[1].split(step), strict=True)
-    return torch.cat([(unit[src] * unit[dst]).sum(1) for src, dst in pairs])
+    src_and_dst = (torch.split(index, step) for index in edge_index)
+    return torch.cat(
+        [(unit[src] * unit[dst]).sum(1) for src, dst in zip(*src_and_dst, strict=True)]
+    )

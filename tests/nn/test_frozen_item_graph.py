@@ -83,6 +83,7 @@ def test_no_modality():
     ("names", "expected"),
     [
         (["visual"], {"visual": 1.0}),
+        (["audio", "image"], {"audio": 0.9, "image": 0.1}),
         (["textual", "visual"], {"textual": 0.9, "visual": 0.1}),
         (["acoustic", "textual"], {"acoustic": 0.5, "textual": 0.5}),
         (["a", "b", "visual"], {"a": 0.45, "b": 0.45, "visual": 0.1}),
