@@ -1,0 +1,177 @@
+"""What the benchmarks share: rivals timed in turn, peak memory, slopes, and where all that ran."""
+
+import ctypes
+import multiprocessing
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WARM_UP_SIZE = 64
+
+
+class Rival(NamedTuple):
+    """A function to measure, and the leaves for which to go backward: none, forward only."""
+
+    forward: Callable[[], Tensor]
+    leaves: Sequence[Tensor] = ()
+
+    def step(self) -> "Cost":
+        start = _now()
+        out = self.forward()
+        middle = _now()
+        if not self.leaves:
+            return Cost(middle - start, 0.0)
+        grad_out = torch.ones_like(out)
+        restart = _now()
+        torch.autograd.grad(out, self.leaves, grad_out)
+        return Cost(middle - start, _now() - restart)
+
+
+class Cost(NamedTuple):
+    """Seconds of one step."""
+
+    forward: float
+    backward: float
+
+    @property
+    def total(self) -> float:
+        return self.forward + self.backward
+
+
+class Memory(NamedTuple):
+    """Bytes beyond the inputs: peaks, and what of them a caller gets (output and gradients)."""
+
+    forward: int
+    total: int
+    output: int
+    results: int
+
+
+def interleave(
+    rivals: Mapping[str, Rival], rounds: int = 10, budget: float = 5.0
+) -> dict[str, list[Cost]]:
+    """Every rival once a round, in turn, so that what else the machine does meets all alike.
+
+    The first round is warm-up. Who has spent ``budget`` seconds sits out the rest; who spends them
+    in the warm-up is judged by that.
+    """
+    costs: dict[str, list[Cost]] = {name: [] for name in rivals}
+    for _ in range(1 + rounds):
+        for name, rival in rivals.items():
+            if sum(cost.total for cost in costs[name]) < budget:
+                costs[name].append(rival.step())
+    return {name: runs[1:] or runs for name, runs in costs.items()}
+
+
+def summary(costs: Sequence[Cost]) -> dict[str, float]:
+    """Medians and minima in seconds."""
+    forward = [cost.forward for cost in costs]
+    total = [cost.total for cost in costs]
+    return {
+        "forward_s": statistics.median(forward),
+        "forward_min_s": min(forward),
+        "total_s": statistics.median(total),
+        "total_min_s": min(total),
+    }
+
+
+def peak_memory(build: Callable[[int], Rival], n: int, device: torch.device) -> Memory | None:
+    """The peak of one step of ``build(n)``.
+
+    On CUDA that of torch's allocator. On a CPU the growth of the resident memory (``VmHWM``) of a
+    process that did nothing else but a step at a tiny size: torch's own counters miss what its
+    libraries allocate, and an older process has freed memory to hide in. Only Linux resets that
+    peak; elsewhere there is no figure.
+    """
+    if device.type == "cuda":
+        return _cuda_memory(build, n)
+    if sys.platform != "linux":
+        return None
+    # Forked from a server that holds the imports and has no threads yet: fresh, and in no time.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.measure", "crane_pyg.nn.models"])
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_resident_memory, build, n, torch.get_num_threads()).result()
+
+
+def _resident_memory(build: Callable[[int], Rival], n: int, num_threads: int) -> Memory:
+    torch.set_num_threads(num_threads)
+    build(WARM_UP_SIZE).step()
+    rival = build(n)
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _proc("self/status", "VmHWM")
+    out = rival.forward()
+    forward = _proc("self/status", "VmHWM")
+    grads = _backward(out, rival.leaves)
+    total = _proc("self/status", "VmHWM")
+    return Memory(forward - before, total - before, out.nbytes, out.nbytes + grads)
+
+
+def _cuda_memory(build: Callable[[int], Rival], n: int) -> Memory:
+    build(WARM_UP_SIZE).step()
+    rival = build(n)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    out = rival.forward()
+    forward = torch.cuda.max_memory_allocated()
+    grads = _backward(out, rival.leaves)
+    total = torch.cuda.max_memory_allocated()
+    return Memory(forward - before, total - before, out.nbytes, out.nbytes + grads)
+
+
+def _backward(out: Tensor, leaves: Sequence[Tensor]) -> int:
+    """Bytes of all gradients, the output's included."""
+    if not leaves:
+        return 0
+    grad_out = torch.ones_like(out)
+    grads = torch.autograd.grad(out, leaves, grad_out)
+    return grad_out.nbytes + sum(grad.nbytes for grad in grads)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes; without limit where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return _proc("meminfo", "MemAvailable") if sys.platform == "linux" else float("inf")
+
+
+def slope(sizes: Sequence[int], values: Sequence[float]) -> float | None:
+    """The exponent of the power law that fits the upper half of the sizes."""
+    half = len(sizes) // 2
+    if len(sizes) - half < 2 or min(values[half:]) <= 0:
+        return None
+    return float(np.polyfit(np.log(sizes[half:]), np.log(values[half:]), 1)[0])
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {"machine": name, "torch": torch.__version__, "threads": torch.get_num_threads()}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _proc(path: str, field: str) -> int:
+    """Bytes, from a line such as ``VmHWM:  1024 kB``."""
+    lines = Path("/proc", path).read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
