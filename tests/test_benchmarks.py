@@ -4,8 +4,11 @@ import json
 import sys
 
 import pytest
+import torch
+from matplotlib.image import imread
 
-from benchmarks import defaults, sweep
+from benchmarks import approximations, defaults, measure, spmv_vs_dense, sweep, tanh_attention
+from crane_pyg.ops.attention import nystrom
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +59,127 @@ def test_the_table_of_the_defaults(monkeypatch, tmp_path):
     mean = sum(lightgcn) / 2
     assert f"{mean:.4f} ± " in table[2]
     assert json.loads(path.read_text().splitlines()[0])["seed"] == 0
+
+
+def last_line(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def assert_drawn(path):
+    """Wide enough to read, and with more colours than paper, ink and their blends."""
+    image = imread(path)[:, :, :3]
+    assert min(image.shape[:2]) >= 1000
+    colored = image.max(axis=2) - image.min(axis=2) > 0.3
+    assert 0.001 < colored.mean() < 0.5
+
+
+def test_tanh_attention_against_its_rulers(capsys):
+    tanh_attention.main(["--n", "96", "--d", "8", "--gemm", "64", "--repeats", "2"])
+    line = last_line(capsys)
+    records = {record["impl"]: record for record in line["impls"]}
+    assert list(records) == tanh_attention.default_impls(96, torch.float32, torch.device("cpu"))
+    assert records["reference"]["error_to_torch"] == pytest.approx(1, rel=0.5)
+    for impl, record in records.items():
+        for part, products in (("forward", 4), ("total", 14)):
+            times = record[part]
+            assert 0 < times["min_ms"] <= times["ms"]
+            if impl in tanh_attention.APPROXIMATIONS:
+                assert times["speedup"] == pytest.approx(records["tiled"][part]["ms"] / times["ms"])
+            else:
+                operations = products * 96 * 96 * 8
+                assert times["gflops"] == pytest.approx(operations / times["ms"] / 1e6)
+                gemm = line["rulers_gflops"]["64^3"]
+                assert times["of_gemm"] == pytest.approx(times["gflops"] / gemm)
+
+
+def test_spmv_vs_dense(capsys, tmp_path):
+    path = tmp_path / "new" / "figure.png"
+    methods = ["scatter", "spmm", "tiled", "linear"]
+    sizes = ["--min-exp", "6", "--max-exp", "9", "--repeats", "1"]
+    spmv_vs_dense.main([*sizes, "--methods", *methods, "--out", str(path)])
+    line = last_line(capsys)
+    for method in methods:
+        records = line["runs"][method]
+        assert [record["n"] for record in records] == [64, 128, 256, 512]
+        assert all(0 < r["forward_s"] < r["total_s"] for r in records)
+        assert set(line["slopes"][method]) == {"time", "memory"}
+    assert_drawn(path)
+
+
+def test_all_sparse_products_agree():
+    device = torch.device("cpu")
+    products = [
+        spmv_vs_dense.build(method, 9.0, 1, device, 50).forward()
+        for method in spmv_vs_dense.default_methods(device)
+        if method in spmv_vs_dense.PRODUCTS
+    ]
+    for product in products[1:]:
+        torch.testing.assert_close(product, products[0])
+
+
+def test_a_method_ends_before_it_passes_a_limit():
+    def runs(*seconds):
+        return [{"total_s": s, "total_bytes": 100.0} for s in seconds]
+
+    assert spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=40, memory=300)
+    assert not spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=30, memory=300)
+    assert not spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=40, memory=150)
+
+
+def test_approximations(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(approximations, "LANDMARKS", (8, 16))
+    path = tmp_path / "figure.png"
+    sizes = ["--min-exp", "8", "--max-exp", "9", "--repeats", "1"]
+    approximations.main([*sizes, "--logit-scale", "1", "4", "--out", str(path)])
+    line = last_line(capsys)
+    assert len(line["runs"]) == 2 * 2 * (1 + 3 * 2 + 2)
+    for record in line["runs"]:
+        assert ("forward_s" in record) == (record["logit_scale"] == 1)
+        assert ("error_dk" in record) == (record["scheme"] in approximations.IN_LIBRARY)
+    error = {(r["n"], r["logit_scale"], r["scheme"], r["size"]): r["error_f"] for r in line["runs"]}
+    assert error[512, 1, "linear", None] < error[512, 4, "linear", None]
+    assert error[512, 1, "nystrom", 16] < error[512, 1, "linear", None]
+    assert nystrom.NUM_LANDMARKS == 128
+    assert_drawn(path)
+
+
+def test_approximations_with_all_blocks_are_exact():
+    case = approximations.planted(300)
+    out = approximations.linear_and_blocks(case, 1.0)(*case[:3])
+    torch.testing.assert_close(out, approximations.tiled(*case[:3]), rtol=1e-4, atol=1e-4)
+
+
+def test_approximations_of_a_data_set(capsys):
+    approximations.main(["--data", "tiny", "--repeats", "1"])
+    inputs = {(record["input"], record["n"]) for record in last_line(capsys)["runs"]}
+    assert inputs == {("visual", 500), ("textual", 500)}
+
+
+def test_the_first_round_is_the_modules_own(monkeypatch):
+    seen = []
+    attention = approximations.tanh_attention
+    monkeypatch.setattr(
+        "crane_pyg.nn.attention.rca.tanh_attention",
+        lambda *inputs, impl: seen.append(inputs) or attention(*inputs, impl=impl),
+    )
+    for case, inputs in zip(approximations.recorded("tiny").values(), seen, strict=True):
+        for ours, own in zip(case[:3], inputs, strict=True):
+            torch.testing.assert_close(ours, own)
+
+
+def test_slope_is_of_the_upper_half():
+    assert measure.slope([1, 2, 4, 8], [9.0, 9.0, 16.0, 64.0]) == pytest.approx(2)
+    assert measure.slope([1, 2], [1.0, 2.0]) is None
+    assert measure.slope([1, 2, 4, 8], [9.0, 9.0, 0.0, 64.0]) is None
+
+
+def _fill(n):
+    """Touches n KiB for an output of n floats; of a module, since a fresh process imports it."""
+    return measure.Rival(lambda: torch.ones(n, 256).sum(1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak")
+def test_peak_memory_is_that_of_the_step():
+    memory = measure.peak_memory(_fill, 64 * 1024, torch.device("cpu"))
+    assert memory.output == memory.results == 4 * 64 * 1024
+    assert memory.forward == pytest.approx(64 * 2**20, rel=0.05)
