@@ -1,18 +1,38 @@
 """One paper per file, one contract for all."""
 
+from crane_pyg.nn.models.bpr import BPR
 from crane_pyg.nn.models.crane import CRANE
 from crane_pyg.nn.models.freedom import FREEDOM
 from crane_pyg.nn.models.lattice import LATTICE
 from crane_pyg.nn.models.lgmrec import LGMRec
 from crane_pyg.nn.models.lightgcn import LightGCN
+from crane_pyg.nn.models.mmgcn import MMGCN
 from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.models.slmrec import SLMRec
+from crane_pyg.nn.models.vbpr import VBPR
 
 MODELS: dict[str, type[Recommender]] = {
+    "bpr": BPR,
     "crane": CRANE,
     "freedom": FREEDOM,
     "lattice": LATTICE,
     "lgmrec": LGMRec,
     "lightgcn": LightGCN,
+    "mmgcn": MMGCN,
+    "slmrec": SLMRec,
+    "vbpr": VBPR,
 }
 
-__all__ = ["CRANE", "FREEDOM", "LATTICE", "MODELS", "LGMRec", "LightGCN", "Recommender"]
+__all__ = [
+    "BPR",
+    "CRANE",
+    "FREEDOM",
+    "LATTICE",
+    "MMGCN",
+    "MODELS",
+    "VBPR",
+    "LGMRec",
+    "LightGCN",
+    "Recommender",
+    "SLMRec",
+]
