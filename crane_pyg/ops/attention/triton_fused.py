@@ -8,15 +8,12 @@ no block is shared between programs, so there are no atomics and the result is d
 # mypy: disable-error-code="no-untyped-def,valid-type"
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
-
-# Optional: this file is itself imported only where it is asked for.
-triton: Any = import_module("triton")
-tl: Any = import_module("triton.language")
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
 
