@@ -2,10 +2,12 @@
 
 from crane_pyg.nn.models.bpr import BPR
 from crane_pyg.nn.models.crane import CRANE
+from crane_pyg.nn.models.dgvae import DGVAE
 from crane_pyg.nn.models.freedom import FREEDOM
 from crane_pyg.nn.models.lattice import LATTICE
 from crane_pyg.nn.models.lgmrec import LGMRec
 from crane_pyg.nn.models.lightgcn import LightGCN
+from crane_pyg.nn.models.lpic import LPIC
 from crane_pyg.nn.models.mmgcn import MMGCN
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.models.slmrec import SLMRec
@@ -14,10 +16,12 @@ from crane_pyg.nn.models.vbpr import VBPR
 MODELS: dict[str, type[Recommender]] = {
     "bpr": BPR,
     "crane": CRANE,
+    "dgvae": DGVAE,
     "freedom": FREEDOM,
     "lattice": LATTICE,
     "lgmrec": LGMRec,
     "lightgcn": LightGCN,
+    "lpic": LPIC,
     "mmgcn": MMGCN,
     "slmrec": SLMRec,
     "vbpr": VBPR,
@@ -26,8 +30,10 @@ MODELS: dict[str, type[Recommender]] = {
 __all__ = [
     "BPR",
     "CRANE",
+    "DGVAE",
     "FREEDOM",
     "LATTICE",
+    "LPIC",
     "MMGCN",
     "MODELS",
     "VBPR",

@@ -1,0 +1,305 @@
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear
+from torch_geometric.data import HeteroData
+from typing_extensions import Self
+
+from crane_pyg.nn.frozen_item_graph import FrozenItemGraph
+from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.ops import CSRGraph, csr_graph, spmm
+from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.schema import modalities
+
+_BLOCK = 1024  # users embedded at a time
+
+
+class _Inferred(NamedTuple):
+    """Of users: factors ``[B, K, d]``, words ``[B, 2 * d_text]``; and ``[B, K, d]`` of items and
+    of words, their factors as the other side asks for them and their log-variances."""
+
+    z: Tensor
+    bag: Tensor
+    shared: tuple[Tensor, Tensor]
+    log_var: tuple[Tensor, Tensor]
+
+
+class DGVAE(Recommender):
+    r"""DGVAE from `"Disentangled Graph Variational Auto-Encoder for Multimodal Recommendation with
+    Interpretability" <https://arxiv.org/abs/2402.16110>`_.
+
+    Two auto-encoders, of a user's items and of the words of these items, share :math:`K` factors:
+    an item :math:`i` belongs to factor :math:`k` with probability :math:`c_{ik}`, a softmax over
+    prototypes; a user's factor :math:`\mathbf{z}_{uk}` encodes the items of that factor, smoothed
+    over a frozen item graph, and takes from the words' factors by attention. Decoding is a mixture,
+
+    .. math::
+        \hat{y}_{ui} = \log \sum_{k=1}^{K} c_{ik} \exp(\mathbf{z}_{uk}^{\top} \mathbf{v}_i / \tau),
+
+    which no inner product ranks alike: embeddings hold a block a factor, and :meth:`scores` sums.
+    There is nothing to learn about a single user, so that users may be new.
+
+    The paper has words, here there are features: images are described by the text of the items
+    whose images are nearest, where the paper runs a captioner; a channel of the text, centred and
+    summed over a user's items, stands for two words, one a sign, where the paper counts words.
+    Its epoch visits each user once; here a batch visits the users of its interactions.
+
+    Args:
+        num_items (int): size.
+        modalities (dict): width of the features of each modality, by name.
+        embedding_dim (int): :math:`d` of each factor. (default: ``64``)
+        num_factors (int): :math:`K`. (default: ``4``)
+        k (int): neighbours of each item by each modality, itself among them. (default: ``10``)
+        text (str, optional): the modality that holds the words. (default: ``'textual'`` or
+            ``'text'`` where there is one, else the last)
+        text_weight (float): its share of the item graph. (default: ``0.96``)
+        temperature (float): :math:`\tau`. (default: ``0.1``)
+        dropout (float): of what the encoders see. (default: ``0.5``)
+        std (float): scale of the noise in training. (default: ``0.075``)
+        beta (float): weight of the KL terms, reached in steps of ``1 / anneal_steps`` a batch.
+            (default: ``0.2``)
+        anneal_steps (int): see there. (default: ``20000``)
+        text_loss (float): weight of the words' terms. (default: ``0.2``)
+        mutual (float): weight of the mutual information of both sides. (default: ``0.2``)
+
+    The defaults are those of the authors' ``main.py``, ``DGVAE.preset('baby')`` their
+    ``run-baby.sh`` (https://github.com/enoche/DGVAE).
+
+    Shapes:
+        - **output:** users ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, for :meth:`scores`
+
+    Raises:
+        ValueError: if there is no modality, :obj:`text` is none of them, or there are fewer than
+            two factors.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self,
+        num_items: int,
+        modalities: Mapping[str, int],
+        embedding_dim: int = 64,
+        *,
+        num_factors: int = 4,
+        k: int = 10,
+        text: str | None = None,
+        text_weight: float = 0.96,
+        temperature: float = 0.1,
+        dropout: float = 0.5,
+        std: float = 0.075,
+        beta: float = 0.2,
+        anneal_steps: int = 20000,
+        text_loss: float = 0.2,
+        mutual: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if not modalities:
+            raise ValueError("the data must have item features (got no modality)")
+        if text is None:
+            text = next((m for m in ("textual", "text") if m in modalities), list(modalities)[-1])
+        if text not in modalities:
+            raise ValueError(f"text must be one of {list(modalities)} (got {text!r})")
+        if num_factors < 2:
+            raise ValueError(f"num_factors must be at least 2 (got {num_factors})")
+        self.modalities = dict(modalities)
+        self.text = text
+        self.dropout, self.std = dropout, std
+        self.beta, self.anneal_steps = beta, anneal_steps
+        self.text_loss, self.mutual = text_loss, mutual
+        others = [m for m in modalities if m != text]
+        shares = {m: (1 - text_weight) / len(others) for m in others}
+        self.graph = FrozenItemGraph({text: text_weight if others else 1.0, **shares}, k)
+        self.items = _Factors(num_items, embedding_dim, num_factors, temperature)
+        self.words = _Factors(2 * modalities[text], embedding_dim, num_factors, temperature)
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self._words: tuple[object, Tensor] | None = None  # and the graphs they were built with
+        self.reset_parameters()
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls(data["item"].num_nodes, modalities(data), **kwargs)
+
+    @classmethod
+    def preset(cls, name: str) -> Preset:
+        if name != "baby":
+            return super().preset(name)
+        # Theirs counts users to a batch; as many interactions have about as many users.
+        fit = {"lr": 1e-3, "batch_size": 512, "epochs": 100, "patience": 20}
+        return Preset({"num_factors": 3, "text_loss": 0.2, "mutual": 0.4}, fit)
+
+    def reset_parameters(self) -> None:
+        self.items.reset_parameters()
+        self.words.reset_parameters()
+        self.step.zero_()
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Posterior means ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, without noise."""
+        log_c, smooth = self._assign(noise=False), self._smooth_encoder(data)
+        users = torch.arange(data["user"].num_nodes, device=self.step.device)
+        blocks = torch.split(users, _BLOCK)
+        z = [self._infer(data, self._taken(data, users), log_c, smooth).z for users in blocks]
+        return _as_user(torch.cat(z)), self.items.as_item(log_c[0])
+
+    def scores(self, user: Tensor, item: Tensor) -> Tensor:
+        blocks = (x.chunk(self.items.prototype.num_embeddings, dim=1) for x in (user, item))
+        return reduce(torch.logaddexp, (u @ i.T for u, i in zip(*blocks, strict=True)))
+
+    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
+        """Of the distinct users of the batch with all their items; the negatives are not used."""
+        self.step += int(self.training)
+        taken, log_c = self._taken(data, torch.unique(user)), self._assign(noise=self.training)
+        dropped = self.training and self.dropout > 0
+        smooth = None if dropped else self._smooth_encoder(data)
+        z, bag, shared, log_var = self._infer(data, taken, log_c, smooth, noise=self.training)
+        z_user = _as_user(z)
+        log_p = self.scores(z_user, self.items.as_item(log_c[0])).log_softmax(1)  # [B, N]
+        rating = -log_p[taken.dst.long(), taken.col.long()].sum() / z.size(0)
+        log_p = self.scores(z_user, self.words.as_item(log_c[1])).log_softmax(1)  # [B, words]
+        text = -(log_p * bag).sum(1).mean()
+        beta = (self.step / max(1, self.anneal_steps)).clamp(max=self.beta)
+        kl = [(x.exp() - x - 1).sum((1, 2)).mean() / 2 for x in log_var]
+        return {
+            "rating": rating,
+            "rating_kl": beta * kl[0],
+            "text": self.text_loss * text,
+            "text_kl": self.text_loss * beta * kl[1],
+            "mutual": self.mutual * _mutual_information_loss(*shared),
+        }
+
+    def _assign(self, noise: bool) -> tuple[Tensor, Tensor]:
+        return self.items.assign(noise), self.words.assign(noise)
+
+    def _smooth_encoder(self, data: HeteroData) -> Tensor:
+        """The encoder's weight ``[N, 2 * d]`` behind the graph, which are both linear."""
+        graph, weight = self.graph(data), self.items.lin.weight.T
+        return (spmm(graph, spmm(graph, weight)) + weight) / 2
+
+    def _infer(
+        self,
+        data: HeteroData,
+        taken: CSRGraph,
+        log_c: tuple[Tensor, Tensor],
+        smooth: Tensor | None,
+        noise: bool = False,
+    ) -> _Inferred:
+        """Both encoders and what they exchange; dropout where no encoder is given."""
+        std, dropout = self.std if noise else 0.0, self.dropout if smooth is None else 0.0
+        bag = spmm(taken, self._item_words(data))
+        bag = F.normalize(torch.cat([bag.relu(), (-bag).relu()], dim=1))  # [B, 2 * d_text]
+        x = F.normalize(bag.unsqueeze(1) * log_c[1].exp().T, dim=2)  # [B, K, words]
+        by_word, log_var_word = self.words.encode(self.words.lin(F.dropout(x, dropout)), std)
+
+        c = log_c[0].exp()
+        norm = spmm(taken, c.square()).clamp(min=1e-24).sqrt()  # [B, K]
+        weight = F.embedding(taken.col, c) / F.embedding(taken.dst, norm)  # [E, K]
+        if smooth is None:
+            back = self.graph(data).transpose()
+            x = c.new_zeros(c.size(0), *norm.shape)  # [N, B, K]
+            x = x.index_put((taken.col.long(), taken.dst.long()), weight).flatten(1)
+            x = F.dropout((spmm(back, spmm(back, x)) + x) / 2, dropout)
+            h = self.items.lin(x.T).view(*norm.shape, -1)
+        else:
+            h = torch.stack([spmm(taken.with_weight(w), smooth) for w in weight.unbind(1)], 1)
+            h = h + self.items.lin.bias
+        by_item, log_var_item = self.items.encode(h, std)
+
+        shared = _attend(by_word, by_item), _attend(by_item, by_word)
+        return _Inferred(shared[0] + shared[1], bag, shared, (log_var_item, log_var_word))
+
+    def _taken(self, data: HeteroData, users: Tensor) -> CSRGraph:
+        """All items of some users, with weights of one."""
+        graph = self.user_item_graphs(data)[1]
+        count = graph.in_degree[users]
+        row = torch.arange(users.numel(), device=users.device).repeat_interleave(count)
+        first = graph.rowptr[users] - (count.cumsum(0) - count)
+        item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
+        return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))
+
+    @torch.no_grad()
+    def _item_words(self, data: HeteroData) -> Tensor:
+        """Each item's text and captions ``[N, d_text]``, once for the features of ``data``."""
+        store, parts = data["item"], self.graph.parts(data)
+        if self._words is not None and self._words[0] is parts:
+            return self._words[1]
+        lacks = ~store[f"{self.text}_mask"].unsqueeze(1)
+        text = unit_rows(store[f"x_{self.text}"].masked_fill(lacks, 0))
+        # What all items share tells none apart: centring does what inverse frequencies do to words.
+        text = (text - text.sum(0) / (~lacks).sum().clamp(min=1)).masked_fill(lacks, 0)
+        words = self.graph.shares[self.text] * text
+        for m, edges in parts.items():
+            if m != self.text:
+                nearest = csr_graph(*edges, size=(text.size(0), text.size(0)))
+                words = words + self.graph.shares[m] * spmm(nearest, text)
+        self._words = parts, unit_rows(words)
+        return self._words[1]
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.items.word.num_embeddings}, {self.modalities}, "
+            f"{self.items.word.embedding_dim}, num_factors={self.items.prototype.num_embeddings}, "
+            f"k={self.graph.k}, text={self.text!r})"
+        )
+
+
+class _Factors(torch.nn.Module):
+    """One side of the auto-encoder: :math:`n` items, or words, that fall under prototypes."""
+
+    def __init__(self, num_words: int, dim: int, num_factors: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.lin = Linear(num_words, 2 * dim)
+        self.word = Embedding(num_words, dim)
+        self.prototype = Embedding(num_factors, dim)
+
+    def reset_parameters(self) -> None:
+        for module in (self.lin, self.word, self.prototype):
+            torch.nn.init.xavier_normal_(module.weight)
+        torch.nn.init.normal_(self.lin.bias, std=0.01)
+
+    def assign(self, noise: bool) -> Tensor:
+        """Log-probability ``[n, K]`` of each factor; with noise, of a Gumbel-softmax sample."""
+        logits = F.normalize(self.word.weight) @ F.normalize(self.prototype.weight).T
+        logits = logits / self.temperature
+        if noise:
+            logits = logits - torch.empty_like(logits).exponential_().log()
+        return logits.log_softmax(1)
+
+    def encode(self, h: Tensor, std: float) -> tuple[Tensor, Tensor]:
+        """Unit factors ``[B, K, d]``, sampled where there is noise, and their log-variances."""
+        mean, log_var = h.chunk(2, dim=2)
+        mean, log_var = F.normalize(mean, dim=2), -log_var
+        if std > 0:
+            noise = std * torch.randn_like(mean)
+            mean = F.normalize(mean + noise * (log_var / 2).exp(), dim=2)
+        return mean, log_var
+
+    def as_item(self, log_c: Tensor) -> Tensor:
+        """``[n, K * (d + 1)]``: the inner product with a user's block is a factor's log-weight."""
+        unit = F.normalize(self.word.weight) / self.temperature
+        blocks = unit.unsqueeze(1).expand(-1, log_c.size(1), -1)
+        return torch.cat([blocks, log_c.unsqueeze(2)], dim=2).flatten(1)
+
+
+def _as_user(z: Tensor) -> Tensor:
+    return torch.cat([z, torch.ones_like(z[..., :1])], dim=2).flatten(1)
+
+
+def _attend(query: Tensor, key: Tensor) -> Tensor:
+    """Compositional attention between factors ``[B, K, d]``: agreement times nearness."""
+    distance = (query.unsqueeze(2) - key.unsqueeze(1)).abs().sum(3)  # [B, K, K]
+    near = (distance.mean(2, keepdim=True) - distance).sigmoid()
+    return ((query @ key.mT).tanh() * near) @ key
+
+
+def _mutual_information_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Jensen-Shannon bound: alike in the same factor, unlike across factors."""
+    agree = x @ y.mT  # [B, K, K]
+    same = agree.diagonal(dim1=1, dim2=2)
+    across = F.softplus(agree).sum((1, 2)) - F.softplus(same).sum(1)
+    pairs = same.size(1) * (same.size(1) - 1)
+    return (across / pairs + F.softplus(-same).mean(1)).mean()
