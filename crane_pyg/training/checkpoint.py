@@ -43,7 +43,7 @@ class Checkpoint:
             "settings": settings,
             "best": best_state,
         }
-        _write(self.path, lambda aside: torch.save(state, aside))
+        write_aside(self.path, lambda aside: torch.save(state, aside))
 
     def load(
         self,
@@ -92,7 +92,7 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
         path: file to write.
     """
     metadata = {"model": name, "settings": json.dumps(settings)}
-    _write(Path(path), lambda aside: save_file(model.state_dict(), aside, metadata))
+    write_aside(Path(path), lambda aside: save_file(model.state_dict(), aside, metadata))
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:
@@ -123,7 +123,7 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
     return model.eval()
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> None:
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")

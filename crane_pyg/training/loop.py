@@ -1,10 +1,14 @@
 """One training loop for every model."""
 
+import contextlib
 import copy
+import ctypes
+import gc
 import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +81,7 @@ def fit(
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
+    callback: Callable[[dict[str, float]], None] | None = None,
 ) -> FitResult:
     """Train with Adam on sampled triplets, stop early on validation, keep the best weights.
 
@@ -99,6 +104,8 @@ def fit(
         checkpoint: file that is rewritten after every epoch; where it exists already, training
             goes on from it, also with another ``epochs`` or ``patience``.
         progress: show a progress bar.
+        callback: called with each new row of the history, once it is saved; what it raises ends the
+            training.
 
     Raises:
         ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
@@ -150,6 +157,8 @@ def fit(
                 store.save(model, optimizer, generator, result, settings, best_state)
             bar.update()
             bar.set_postfix({"loss": f"{row['loss']:.4f}", monitor: f"{result.best_score:.4f}"})
+            if callback is not None:
+                callback(row)
     model.load_state_dict(best_state)
     model.eval()
     return result
@@ -184,3 +193,14 @@ def peak_memory_mb(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let the peak start anew, where CUDA or Linux can; elsewhere it stays the process's."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # a closed /proc, another C library
+            ctypes.CDLL(None).malloc_trim(0)  # what an earlier run freed would count
+            Path("/proc/self/clear_refs").write_text("5")

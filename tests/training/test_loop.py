@@ -1,8 +1,11 @@
+import sys
+
 import pytest
 import torch
 
 from crane_pyg.nn.models import CRANE, LightGCN
 from crane_pyg.training import evaluate, fit
+from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory
 
 SHORT = {"epochs": 5, "batch_size": 64, "lr": 0.01, "progress": False}
 
@@ -33,7 +36,7 @@ def test_it_learns_and_keeps_the_best_weights(checkerboard):
 
 
 def test_history_names_every_term_and_can_be_plotted(checkerboard):
-    frame = fit(build(checkerboard), checkerboard, **SHORT, patience=5).to_frame()
+    frame = fit(build(checkerboard, beta=0.1), checkerboard, **SHORT, patience=5).to_frame()
     assert list(frame.index) == [1, 2, 3, 4, 5]
     assert {"loss", "bpr", "contrastive", "l2", "seconds", "Recall@10", "NDCG@20"} <= set(frame)
     assert torch.allclose(
@@ -153,3 +156,34 @@ def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
 def test_bad_arguments(checkerboard, kwargs, match):
     with pytest.raises(ValueError, match=match):
         fit(build(checkerboard, LightGCN), checkerboard, **SHORT | kwargs)
+
+
+def test_a_callback_sees_each_row_and_can_end_the_training(checkerboard, tmp_path):
+    path, rows = tmp_path / "checkpoint.pt", []
+
+    def callback(row):
+        rows.append(row)
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            build(checkerboard, LightGCN),
+            checkerboard,
+            **SHORT,
+            checkpoint=path,
+            callback=callback,
+        )
+    model = build(checkerboard, LightGCN)
+    result = fit(model, checkerboard, **SHORT, checkpoint=path, callback=rows.append)
+    assert rows == result.history
+    assert len(rows) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process starts anew on Linux")
+def test_the_peak_of_an_earlier_run_does_not_count():
+    large = torch.ones(2**28, dtype=torch.uint8)
+    before = peak_memory_mb(large.device)
+    del large
+    reset_peak_memory(torch.device("cpu"))
+    assert peak_memory_mb(torch.device("cpu")) < before - 200
