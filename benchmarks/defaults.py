@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_rel
 
 from benchmarks.sweep import record
 from crane_pyg.datasets import load_dataset
+from crane_pyg.experiments import markdown_table, mean_and_sd, paired_p_value
 
 METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")
 
@@ -58,25 +58,22 @@ def summarise(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for name, frame in scores.items():
         row = {"model": name, "seeds": str(len(frame))}
         for metric in METRICS:
-            row[metric] = f"{frame[metric].mean():.4f} ± {frame[metric].std():.4f}"
+            row[metric] = mean_and_sd(frame[metric])
         for rival in ("LightGCN", "CRANE"):
             for metric in ("Recall@20", "NDCG@20"):
                 pair = pd.concat([frame[metric], scores[rival][metric]], axis=1, join="inner")
-                row[f"{metric} to {rival}"] = "" if name == rival else _compare(*pair.to_numpy().T)
+                row[f"{metric} to {rival}"] = "" if name == rival else _compare(pair)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _compare(ours: np.ndarray, theirs: np.ndarray) -> str:
-    change = f"{ours.mean() / theirs.mean() - 1:+.1%}"
+def _compare(pair: pd.DataFrame) -> str:
+    """Of two columns, the first against the second."""
+    ours, theirs = (pair.iloc[:, side] for side in (0, 1))
     if np.allclose(ours, theirs):
         return "identical"
-    return change if len(ours) < 2 else f"{change} (p = {ttest_rel(ours, theirs).pvalue:.2g})"
-
-
-def markdown(table: pd.DataFrame) -> str:
-    lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    change = f"{ours.mean() / theirs.mean() - 1:+.1%}"
+    return change if len(pair) < 2 else f"{change} (p = {paired_p_value(ours, theirs):.2g})"
 
 
 def main() -> None:
@@ -100,7 +97,7 @@ def main() -> None:
             print(f"{name:<16} seed {seed}  {runs[seed]}", flush=True)
         scores[name] = pd.DataFrame.from_dict(runs, orient="index")
     if args.only is None:
-        table = markdown(summarise(scores))
+        table = markdown_table(summarise(scores))
         args.out.with_suffix(".md").write_text(f"# {dataset.name}, strict\n\n{table}\n")
         print(table)
 

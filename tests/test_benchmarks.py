@@ -54,7 +54,7 @@ def test_the_table_of_the_defaults(monkeypatch, tmp_path):
     assert {row["split"] for row in rows} == {"test"}
 
     table = path.with_suffix(".md").read_text().splitlines()[2:]
-    assert [line.split(" | ")[0].removeprefix("| ") for line in table[2:]] == names
+    assert [line.split(" | ")[0].removeprefix("| ").strip() for line in table[2:]] == names
     lightgcn = [row["scores"]["Recall@20"] for row in rows if row["model"] == "lightgcn"]
     mean = sum(lightgcn) / 2
     assert f"{mean:.4f} ± " in table[2]

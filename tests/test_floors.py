@@ -16,11 +16,15 @@ FLOORS = (
     ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features"),
     ("nn.models", "nn"),
     ("training",),
+    ("experiments",),
     ("cli",),
     ("__main__", ""),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-OPTIONAL = {"torch_sparse", "torch_scatter", "torch_cluster", "pyg_lib", "matplotlib", "triton"}
+OPTIONAL = {
+    *("torch_sparse", "torch_scatter", "torch_cluster", "pyg_lib", "triton"),
+    *("matplotlib", "optuna"),
+}
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 
@@ -35,8 +39,12 @@ def imports(tree: ast.AST, *, in_functions: bool = True) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{'.' * node.level}{node.module}.{alias.name}" for alias in node.names)
-        elif in_functions or not isinstance(node, ast.FunctionDef):
+        elif in_functions or not (isinstance(node, ast.FunctionDef) or is_for_types(node)):
             yield from imports(node, in_functions=in_functions)
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -1,0 +1,36 @@
+"""``python -m crane_pyg``: what a person runs."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from crane_pyg.cli import compare, train, tune
+from crane_pyg.cli.options import Parser
+
+COMMANDS = {
+    "train": (train, "train a model and test it"),
+    "compare": (compare, "train several models over several seeds and print their table"),
+    "tune": (tune, "search for a model's settings on validation"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; a mistake of the user's ends in one line and exit status 2."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        args.run(args)
+    except (ValueError, OSError) as error:
+        print("error:", *str(error).split(), file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m crane_pyg", description="Multimodal recommendation on graphs.")
+    parser.set_defaults(run=lambda args: parser.print_help())
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (module, help_text) in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        module.add_options(command)
+        command.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,106 @@
+"""``python -m crane_pyg compare``."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from crane_pyg.cli import options
+from crane_pyg.experiments import bar_plot, complete, markdown, run_grid, summarise
+from crane_pyg.experiments.folder import write_text
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training import PROTOCOLS
+
+log = logging.getLogger("crane_pyg")
+
+SEEDS = "9,672,5368,12784,2023"  # the paper's
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.add_data(parser)
+    parser.add_argument(
+        "--models", type=_models, required=True, metavar="A,B,...", help=", ".join(sorted(MODELS))
+    )
+    parser.add_argument("--seeds", type=_seeds, default=SEEDS, metavar="A,B,...", help="training's")
+    parser.add_argument(
+        "--preset", help="published settings for a data set, of each model that has them"
+    )
+    options.add_settings_file(parser)
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    options.add_training(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for runs and table; what it holds is not trained again",
+    )
+
+
+def _models(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in MODELS:
+            known = ", ".join(sorted(MODELS))
+            raise argparse.ArgumentTypeError(f"choose among {known} (got {name!r})")
+    return _distinct(names)
+
+
+def _seeds(text: str) -> list[int]:
+    words = text.split(",")
+    for word in words:
+        if not (word.isdecimal() and int(word) < 2**32):
+            raise argparse.ArgumentTypeError(f"seeds are integers below 2**32 (got {word!r})")
+    return _distinct([int(word) for word in words])
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise argparse.ArgumentTypeError(f"name each once (got {','.join(map(str, values))})")
+    return values
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = _settings(args)
+    device = options.device(args.device)
+    dataset = options.load(args)
+    print(dataset.report, file=sys.stderr)
+    runs = run_grid(
+        dataset[0],
+        settings,
+        args.seeds,
+        args.out,
+        protocol=args.protocol,
+        about=options.about(args, dataset.name),
+        device=device,
+        progress=sys.stderr.isatty(),
+    )
+    seeds = ", ".join(map(str, args.seeds))
+    head = f"{dataset.name}, protocol {args.protocol}, test, mean ± deviation over seeds {seeds}"
+    table = f"{head}\n\n{markdown(runs)}"
+    write_text(args.out / "table.md", table)
+    write_text(args.out / "table.csv", summarise(runs).to_csv(index=False))
+    try:
+        bar_plot(runs, args.out / "table.png")
+    except ImportError:
+        log.warning("no table.png, which needs matplotlib: pip install 'crane-pyg[plot]'")
+    print(table, end="")
+    if any("error" in run for run in runs):
+        raise SystemExit(1)
+
+
+def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    settings, reasons = {}, {}
+    for model in args.models:
+        preset = args.preset
+        if preset is not None:
+            try:
+                MODELS[model].preset(preset)
+            except ValueError as error:
+                reasons[model], preset = str(error), None
+        settings[model] = complete(model, options.given(args, model), preset)
+    if len(reasons) == len(args.models):
+        raise ValueError("; ".join(reasons.values()))
+    for reason in reasons.values():
+        log.info("%s: its defaults", reason)
+    return settings

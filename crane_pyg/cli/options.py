@@ -1,0 +1,137 @@
+"""Options that commands share, and what they mean."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from crane_pyg.datasets import load_dataset
+from crane_pyg.experiments import FIT_DEFAULTS, check_settings
+
+FIT_HELPS = {
+    "epochs": "upper limit",
+    "batch_size": "interactions per step",
+    "lr": "learning rate",
+    "patience": "evaluations without improvement before training stops",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what a default is, and what is wrong in one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", help="folder with NAME.inter and MODALITY_feat.npy files, or a synthetic preset"
+    )
+    parser.add_argument("--split", choices=["given", "random"], default="given")
+    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    for name, value in FIT_DEFAULTS.items():
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=type(value),
+            default=argparse.SUPPRESS,
+            help=f"{FIT_HELPS[name]} (default: the settings', the preset's, or {value})",
+        )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the model or of training, as JSON or a plain word; repeatable",
+    )
+
+
+def add_settings_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE.json",
+        help="settings by model, such as tune's best.json; repeatable",
+    )
+
+
+def load(args: argparse.Namespace) -> Any:
+    return load_dataset(
+        args.data,
+        split=args.split,
+        seed=args.split_seed,
+        min_user_interactions=args.min_interactions,
+    )
+
+
+def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """What tells this data from other data, in words."""
+    return {
+        "dataset": name,
+        "split": args.split,
+        "split_seed": args.split_seed,
+        "min_interactions": args.min_interactions,
+    }
+
+
+def device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device must name one that is here (got {name!r})") from error
+
+
+def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
+    """Settings of a model from files, ``--set`` and options of their own, the last one wins."""
+    settings: dict[str, Any] = {}
+    for path in args.settings:
+        settings |= _of_file(path, getattr(args, "models", [model])).get(model, {})
+    settings |= dict(_setting(item) for item in getattr(args, "set", []))
+    settings |= {name: getattr(args, name) for name in FIT_DEFAULTS if hasattr(args, name)}
+    return settings
+
+
+def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    content = read_json(path)
+    if not content.keys() & set(models):
+        raise ValueError(f"{path} must have settings of {' or '.join(models)} (got {[*content]})")
+    for model, settings in content.items():
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"{path} must have settings by model (got {settings!r} for {model!r})")
+        check_settings(model, settings)
+    return content
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object (got {content!r})")
+    return content
+
+
+def _setting(item: str) -> tuple[str, Any]:
+    name, equals, text = item.partition("=")
+    if not equals:
+        raise ValueError(f"--set expects NAME=VALUE (got {item!r})")
+    try:
+        return name, json.loads(text)
+    except json.JSONDecodeError:
+        return name, text

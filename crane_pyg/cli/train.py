@@ -1,0 +1,86 @@
+"""``python -m crane_pyg train``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from crane_pyg.cli import options
+from crane_pyg.experiments import complete, construct, parted
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training import PROTOCOLS, evaluate, fit, save_model
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.add_data(parser)
+    parser.add_argument("--model", choices=sorted(MODELS), default="crane")
+    parser.add_argument(
+        "--preset", help="the model's published settings for a data set, training's included"
+    )
+    options.add_settings_file(parser)
+    options.add_settings(parser)
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    options.add_training(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out", type=Path, help="folder for results; a killed run started again goes on from it"
+    )
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = complete(args.model, options.given(args, args.model), args.preset)
+    own, fit_settings = parted(settings)
+    device = options.device(args.device)
+    dataset = options.load(args)
+    data = dataset[0]
+    model = construct(args.model, data, settings, args.seed)
+    print(dataset.report, file=sys.stderr)
+    result = fit(
+        model,
+        data,
+        **fit_settings,
+        protocol=args.protocol,
+        seed=args.seed,
+        device=device,
+        checkpoint=None if args.out is None else args.out / "checkpoint.pt",
+        progress=sys.stderr.isatty(),
+    )
+    scores = {
+        split: evaluate(model, data.to(device), name, protocol=args.protocol)
+        for split, name in {"valid": "val", "test": "test"}.items()
+    }
+    record = {
+        "model": args.model,
+        "dataset": dataset.name,
+        "protocol": args.protocol,
+        "seed": args.seed,
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "seconds_per_epoch": result.seconds_per_epoch,
+        "peak_memory_mb": result.peak_memory_mb,
+        **scores,
+    }
+    if args.out is not None:
+        save_model(model, args.model, own, args.out / "model.safetensors")
+        result.to_frame().to_csv(args.out / "history.csv")
+        (args.out / "result.json").write_text(json.dumps(record, indent=2) + "\n")
+    print(_table(record), file=sys.stderr if args.json else sys.stdout)
+    if args.json:
+        print(json.dumps(record))
+
+
+def _table(record: dict[str, Any]) -> str:
+    head = (
+        f"{record['model']} on {record['dataset']}, protocol {record['protocol']}, seed "
+        f"{record['seed']}: best epoch {record['best_epoch']} of {record['epochs']}, "
+        f"{record['seconds_per_epoch']:.2f} s an epoch, {record['peak_memory_mb']:.0f} MB"
+    )
+    names = list(record["test"])
+    rows = ["".join(f"{cell:>11}" for cell in ["", *names])]
+    rows += [
+        f"{split:>11}" + "".join(f"{record[split][name]:>11.4f}" for name in names)
+        for split in ("valid", "test")
+    ]
+    return "\n".join([head, *rows])

@@ -1,0 +1,57 @@
+"""``python -m crane_pyg tune``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from crane_pyg.cli import options
+from crane_pyg.experiments import SEARCH_SPACES, complete, search
+from crane_pyg.nn.models import MODELS
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.add_data(parser)
+    parser.add_argument("--model", choices=sorted(MODELS), default="crane")
+    parser.add_argument(
+        "--trials", type=int, default=20, help="in total, those of earlier starts included"
+    )
+    parser.add_argument(
+        "--space",
+        type=Path,
+        metavar="FILE.json",
+        help="lists of values by setting, in the place of the published ones; what other options "
+        "give is not searched",
+    )
+    parser.add_argument("--preset", help="published settings that the search starts from")
+    options.add_settings_file(parser)
+    options.add_settings(parser)
+    options.add_training(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of the search and every training")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for trials; a second start goes on with it"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    given = options.given(args, args.model)
+    settings = complete(args.model, given, args.preset)
+    space = SEARCH_SPACES.get(args.model) if args.space is None else options.read_json(args.space)
+    if space is not None:  # what is given is not searched
+        space = {name: values for name, values in space.items() if name not in given}
+    device = options.device(args.device)
+    dataset = options.load(args)
+    print(dataset.report, file=sys.stderr)
+    best = search(
+        dataset[0],
+        args.model,
+        args.trials,
+        args.out,
+        space=space,
+        settings=settings,
+        seed=args.seed,
+        about=options.about(args, dataset.name),
+        device=device,
+        progress=sys.stderr.isatty(),
+    )
+    print(json.dumps({args.model: best}, indent=2))

@@ -1,0 +1,54 @@
+"""The comparison as a figure of one column."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crane_pyg.experiments.summary import summarise
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training.checkpoint import write_aside
+
+WIDTH = 3.5  # inches, a column of a two-column page
+COLORS = {10: "#56B4E9", 20: "#0072B2"}  # two blues of Okabe and Ito, apart in grey too
+
+
+def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw Recall and NDCG of every model, bars as long as the mean, whiskers of one deviation.
+
+    Args:
+        runs: of :func:`~crane_pyg.experiments.run_grid`; those that failed are left out.
+        path: of the PNG file.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+    """
+    from matplotlib.figure import Figure
+
+    summary = summarise(runs).set_index(["metric", "model"])
+    models = list(summary.index.unique("model"))
+    if not models:
+        return
+    figure = Figure(figsize=(WIDTH, 0.75 + 0.3 * len(models)), dpi=300, layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axis, metric in zip(panels, ("Recall", "NDCG"), strict=True):
+        for side, (k, color) in zip((-0.2, 0.2), COLORS.items(), strict=True):
+            rows = summary.loc[f"{metric}@{k}"].loc[models]
+            axis.barh(
+                [place + side for place in range(len(models))],
+                rows["value"],
+                xerr=rows["sd"].fillna(0) if rows["sd"].notna().any() else None,
+                height=0.38,
+                color=color,
+                label=f"@{k}",
+                error_kw={"elinewidth": 0.8, "capsize": 1.6, "capthick": 0.8},
+            )
+        axis.set_xlabel(metric, fontsize=8)
+        axis.set_yticks(range(len(models)), [MODELS[name].__name__ for name in models])
+        axis.tick_params(labelsize=7, length=2)
+        axis.tick_params(axis="y", length=0)
+        axis.locator_params(axis="x", nbins=4)
+        axis.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(len(models) - 0.45, -0.55)  # the first on top
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
+    write_aside(path, lambda aside: figure.savefig(aside, format="png"))

@@ -1,0 +1,81 @@
+"""Settings of a run: one flat dictionary, for the model's constructor and for ``fit``."""
+
+import inspect
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from torch_geometric.data import HeteroData
+from torch_geometric.seed import seed_everything
+
+from crane_pyg.nn.models import MODELS, Recommender
+from crane_pyg.training import fit
+
+FIT_DEFAULTS: dict[str, Any] = {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 10}
+FIT_SETTINGS = (*FIT_DEFAULTS, "eval_every", "monitor")
+
+
+def complete(
+    model: str, given: Mapping[str, Any] | None = None, preset: str | None = None
+) -> dict[str, Any]:
+    """All settings of a run: those given, over the model's preset, over :data:`FIT_DEFAULTS`.
+
+    Raises:
+        ValueError: if the model, the preset or a setting is unknown, or of another type.
+    """
+    check_settings(model, given or {})
+    published: dict[str, Any] = {}
+    if preset is not None:
+        published = MODELS[model].preset(preset).model | MODELS[model].preset(preset).fit
+    return FIT_DEFAULTS | published | dict(given or {})
+
+
+def check_settings(model: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that neither the model nor ``fit`` has, or of another type."""
+    if model not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(sorted(MODELS))} (got {model!r})")
+    known = _known(model)
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"{model} has the settings {', '.join(sorted(known))} (got {name!r})")
+        if not _fits(value, known[name]):
+            kind = inspect.formatannotation(known[name])
+            raise ValueError(f"{name} of {model} must be {kind} (got {value!r})")
+
+
+def _known(model: str) -> dict[str, Any]:
+    """The annotation of every setting by its name."""
+    functions = (MODELS[model], MODELS[model].from_data)
+    own = {
+        name: parameter.annotation
+        for function in functions
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("num_users", "num_items", "modalities", "data", "kwargs")
+    }
+    loop = inspect.signature(fit).parameters
+    return own | {name: loop[name].annotation for name in FIT_SETTINGS}
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    kinds = tuple(list if get_origin(kind) else kind for kind in kinds)  # JSON knows only lists
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+def parted(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the constructor and those of ``fit``."""
+    own = {name: value for name, value in settings.items() if name not in FIT_SETTINGS}
+    return own, {name: value for name, value in settings.items() if name in FIT_SETTINGS}
+
+
+def construct(model: str, data: HeteroData, settings: Mapping[str, Any], seed: int) -> Recommender:
+    """The model as ``seed`` draws it; of ``settings``, those of ``fit`` are passed over.
+
+    Raises:
+        ValueError: if the model cannot be had with these settings, or not for this data.
+    """
+    seed_everything(seed)
+    try:
+        return MODELS[model].from_data(data, **parted(settings)[0])
+    except RuntimeError as error:  # torch's, of sizes that cannot be
+        raise ValueError(f"{model} does not take these settings: {error}") from error

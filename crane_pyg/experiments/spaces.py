@@ -1,0 +1,42 @@
+"""Where to look for settings: what the authors of each model searched, or MMRec for them."""
+
+from typing import Any
+
+_DECADES = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
+_NORMS = [2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5]
+
+# "MMRec" is the grid that https://github.com/enoche/MMRec publishes for the model.
+SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
+    "bpr": {"reg": _NORMS},  # MMRec
+    "vbpr": {"reg": _NORMS},  # MMRec
+    "lightgcn": {"num_layers": [1, 2, 3, 4], "l2": _DECADES},  # MMRec
+    # MMRec, which searches the weight of norms that do not learn too.
+    "mmgcn": {"lr": [1e-4, 5e-4, 1e-3, 5e-3, 1e-2]},
+    # MMRec, which searches a weight too that its loss does not use.
+    "slmrec": {
+        "lr": [1e-4, 1e-3, 1e-2, 1e-1],
+        "ssl_weight": [0.01, 0.05, 0.1, 0.5, 1.0],
+        "ssl_temperature": [0.1, 0.2, 0.5, 1.0],
+    },
+    "lattice": {"l2": [0.0, 1e-5, 1e-4, 1e-3], "lr": [1e-4, 5e-4, 1e-3, 5e-3]},  # MMRec
+    "freedom": {"drop_ratio": [0.8, 0.9], "modality_weight": [0.0, 1e-5, 1e-4, 1e-3]},  # MMRec
+    # The values that the authors' configuration gives for one data set or another.
+    "lgmrec": {
+        "hyper_layers": [1, 2],
+        "num_hyperedges": [4, 64],
+        "dropout": [0.5, 0.6, 0.8],
+        "alpha": [0.2, 0.3, 0.6],
+    },
+    # Defaults of https://github.com/enoche/DGVAE and what its run-baby.sh has instead.
+    "dgvae": {"num_factors": [3, 4], "mutual": [0.2, 0.4]},
+    # Sections 4.3.2 and 4.7 of the paper, and the defaults, which stand outside of its ranges.
+    "crane": {
+        "k": [5, 10, 15, 20],
+        "num_rounds": [1, 2, 3, 4],
+        "ui_layers": [1, 2, 3],
+        "l2": [1e-2, 1e-3, 1e-4, 1e-5],
+        "beta": [0.0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        "temperature": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+        "lr": [1e-3, 5e-4, 1e-4, 5e-5],
+    },
+}

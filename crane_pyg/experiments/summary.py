@@ -1,0 +1,145 @@
+"""The table of a comparison: means and deviations, who is best, and whether by more than luck."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_rel
+
+from crane_pyg.nn.models import MODELS
+
+METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")
+COSTS = {
+    "seconds_per_epoch": ("s / epoch", "median", "{:.3g}"),
+    "peak_memory_mb": ("peak MB", "max", "{:.0f}"),
+    "parameters": ("parameters", "max", "{:,.0f}"),
+}
+
+
+def summarise(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per model and metric of the runs that did not fail.
+
+    Args:
+        runs: of :func:`~crane_pyg.experiments.run_grid`.
+
+    Returns:
+        the columns ``model``, ``metric``, ``value`` (mean over the seeds; of seconds per epoch the
+        median, of memory the maximum), ``sd``, ``seeds``, ``rank`` (1 is best) and ``p_value`` of
+        the paired t-test between the best model and this one.
+    """
+    done = [run for run in runs if "error" not in run]
+    table = pd.DataFrame(
+        [{"model": run["model"], "seed": run["seed"], **run["test"]} for run in done]
+        or {"model": [], "seed": []}
+    )
+    groups = table.groupby("model", sort=False)
+    scores = {str(name): frame.set_index("seed") for name, frame in groups}
+    rows: list[dict[str, Any]] = []
+    for metric in METRICS:
+        columns = {model: frame[metric] for model, frame in scores.items()}
+        means = {model: float(column.mean()) for model, column in columns.items()}
+        ranking = sorted(means, key=lambda model: -means[model])
+        rows += [
+            {
+                "model": model,
+                "metric": metric,
+                "value": means[model],
+                "sd": column.std(),
+                "seeds": len(column),
+                "rank": 1 + ranking.index(model),
+                "p_value": paired_p_value(columns[ranking[0]], column),
+            }
+            for model, column in columns.items()
+        ]
+    costs = pd.DataFrame(done, columns=["model", *COSTS]).groupby("model", sort=False)
+    for metric, (_, statistic, _) in COSTS.items():
+        rows += [
+            {"model": model, "metric": metric, "value": value, "seeds": len(scores[str(model)])}
+            for model, value in costs[metric].agg(statistic).items()
+        ]
+    names = ["model", "metric", "value", "sd", "seeds", "rank", "p_value"]
+    return pd.DataFrame(rows, columns=names).astype({"rank": "Int64"})
+
+
+def paired_p_value(ours: pd.Series, theirs: pd.Series) -> float:
+    """Of the paired t-test over the seeds that both have; NaN for fewer than two, or no difference.
+
+    Args:
+        ours, theirs: a score by seed.
+    """
+    pair = pd.concat([ours, theirs], axis=1, join="inner").to_numpy(dtype=float)
+    if len(pair) < 2 or np.allclose(pair[:, 0], pair[:, 1]):
+        return float("nan")
+    return float(ttest_rel(pair[:, 0], pair[:, 1]).pvalue)
+
+
+def mean_and_sd(values: pd.Series) -> str:
+    """``0.1234 ± 0.0012``, without the deviation where there is but one value."""
+    return _score(values.mean(), values.std())
+
+
+def _score(mean: float, sd: float) -> str:
+    return f"{mean:.4f}" if np.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
+
+
+def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The comparison as Markdown: scores and costs, p-values, and what failed.
+
+    The best of each metric is bold, the second underlined.
+    """
+    summary = summarise(runs)
+    models = list(dict.fromkeys(run["model"] for run in runs))
+    cell = {(row.model, row.metric): row for row in summary.itertuples()}
+    scores, p_values = [], []
+    for model in models:
+        rows = [cell.get((model, metric)) for metric in METRICS]
+        name, asked = MODELS[model].__name__, sum(run["model"] == model for run in runs)
+        if rows[0] is None:
+            scores.append([name, f"0 of {asked}", *["failed"] * len(METRICS), *[""] * len(COSTS)])
+            continue
+        seeds = str(asked) if rows[0].seeds == asked else f"{rows[0].seeds} of {asked}"
+        costs = [form.format(cell[model, key].value) for key, (_, _, form) in COSTS.items()]
+        scores.append([name, seeds, *map(_marked, rows), *costs])
+        p_values.append([name, *map(_p_value, rows)])
+    head = ["model", "seeds", *METRICS, *(label for label, _, _ in COSTS.values())]
+    parts = [markdown_table(pd.DataFrame(scores, columns=head))]
+    if len(p_values) > 1:
+        parts.append("Paired t-test over the seeds between the best model and each other, p-value:")
+        parts.append(markdown_table(pd.DataFrame(p_values, columns=["model", *METRICS])))
+    if failures := _failures(runs):
+        parts.append("\n".join(["Failed:\n", *failures]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _marked(row: Any) -> str:
+    text = _score(row.value, row.sd)
+    return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(row.rank, text)
+
+
+def _p_value(row: Any) -> str:
+    if row.rank == 1:
+        return "best"
+    return "" if np.isnan(row.p_value) else f"{row.p_value:.2g}"
+
+
+def _failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        if "error" in run:
+            seeds.setdefault((run["model"], run["error"]), []).append(str(run["seed"]))
+    return [
+        f"- {MODELS[model].__name__}, seed {', '.join(those)}: {error}"
+        for (model, error), those in seeds.items()
+    ]
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A frame of text as Markdown, its columns aligned for people who read the source."""
+    lines = [list(table.columns), *table.astype(str).to_numpy().tolist()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * max(3, width) for width in widths])
+    return "\n".join(
+        "| " + " | ".join(word.ljust(width) for word, width in zip(line, widths)) + " |"
+        for line in lines
+    )

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+
+from crane_pyg.experiments import complete, grid, run_grid
+from crane_pyg.nn.models import LightGCN
+from crane_pyg.schema import USER_TO_ITEM
+
+SHORT = {"epochs": 2, "batch_size": 64}
+
+
+def settings(*models, **given):
+    own = {"crane": {"k": 3}}
+    return {model: complete(model, SHORT | own.get(model, {}) | given) for model in models}
+
+
+def test_every_model_runs_with_every_seed(checkerboard, tmp_path):
+    runs = run_grid(checkerboard, settings("lightgcn", "crane"), [1, 2], tmp_path)
+    order = [("lightgcn", 1), ("lightgcn", 2), ("crane", 1), ("crane", 2)]
+    assert [(run["model"], run["seed"]) for run in runs] == order
+    lines = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == runs
+    assert {path.suffix for path in (tmp_path / "runs").iterdir()} == {".json"}
+    assert runs[0]["parameters"] == (24 + 40) * 64
+    assert runs[0]["epochs"] == 2
+    assert runs[0]["settings"] == settings("lightgcn")["lightgcn"]
+    assert runs[0]["test"] != runs[1]["test"]
+
+
+def test_what_is_done_is_not_trained_again(checkerboard, tmp_path, monkeypatch):
+    first = run_grid(checkerboard, settings("lightgcn"), [1], tmp_path)
+    trained = []
+    fit = grid.fit
+    monkeypatch.setattr(grid, "fit", lambda *a, **k: trained.append(k["seed"]) or fit(*a, **k))
+    assert run_grid(checkerboard, settings("lightgcn"), [1], tmp_path) == first
+    assert trained == []
+    more = run_grid(checkerboard, settings("lightgcn", "crane"), [1, 2], tmp_path)
+    assert trained == [1, 2, 2]
+    assert more[0] == first[0]
+
+
+def test_a_killed_run_goes_on_from_its_last_epoch(checkerboard, tmp_path, monkeypatch):
+    models = settings("lightgcn", epochs=4)
+    whole = run_grid(checkerboard, models, [1], tmp_path / "whole")
+    start_epoch, epochs = LightGCN.start_epoch, []
+
+    def killed(model, data):
+        epochs.append(model)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return start_epoch(model, data)
+
+    monkeypatch.setattr(LightGCN, "start_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(checkerboard, models, [1], tmp_path / "killed")
+    assert (tmp_path / "killed" / "runs" / "lightgcn-1.pt").exists()
+    again = run_grid(checkerboard, models, [1], tmp_path / "killed")
+    assert len(epochs) == 3 + 2
+    assert again[0]["test"] == whole[0]["test"]
+
+
+def test_other_data_protocol_or_settings_are_refused(checkerboard, tmp_path):
+    models = settings("lightgcn")
+    run_grid(checkerboard, models, [1], tmp_path, about={"dataset": "board"})
+    for change, match in (
+        ({"protocol": "mmrec"}, "protocol 'strict' and 'mmrec'"),
+        ({"about": {"dataset": "go"}}, "data.dataset 'board' and 'go'"),
+        ({"settings": settings("lightgcn", lr=0.5)}, "settings of lightgcn.lr 0.001 and 0.5"),
+        ({"settings": settings("lightgcn", l2=0.5)}, "settings of lightgcn.l2 None and 0.5"),
+    ):
+        arguments = {"settings": models, "about": {"dataset": "board"}} | change
+        with pytest.raises(ValueError, match=f"holds other runs.*got, there and now: {match}"):
+            run_grid(checkerboard, seeds=[1], out=tmp_path, **arguments)
+    checkerboard["item"].x_visual[0, 0] += 1
+    with pytest.raises(ValueError, match="data.fingerprint"):
+        run_grid(checkerboard, models, [1], tmp_path, about={"dataset": "board"})
+
+
+def test_a_failure_stops_no_other_run_and_is_tried_again(checkerboard, tmp_path):
+    graph = checkerboard.clone()
+    for modality in ("visual", "textual"):
+        del graph["item"][f"x_{modality}"], graph["item"][f"{modality}_mask"]
+    for _ in range(2):
+        runs = run_grid(graph, settings("crane", "lightgcn"), [1], tmp_path)
+        assert [run["model"] for run in runs] == ["crane", "lightgcn"]
+        assert runs[0]["error"] == "the data must have item features (got no modality)"
+        assert "test" in runs[1]
+    assert not (tmp_path / "runs" / "crane-1.json").exists()
+
+
+def test_an_edge_more_is_another_graph(checkerboard):
+    other = checkerboard.clone()
+    assert grid.fingerprint(other) == grid.fingerprint(checkerboard)
+    edges = other[USER_TO_ITEM].test_edge_label_index
+    other[USER_TO_ITEM].test_edge_label_index = torch.cat([edges, edges[:, :1]], dim=1)
+    assert grid.fingerprint(other) != grid.fingerprint(checkerboard)

@@ -1,0 +1,41 @@
+import pytest
+
+from crane_pyg.experiments import SEARCH_SPACES, check_settings, complete, parted
+from crane_pyg.nn.models import MODELS
+
+
+def test_what_is_given_wins_over_the_preset_over_the_defaults():
+    settings = complete("crane", {"k": 3, "epochs": 7}, "sports")
+    assert (settings["k"], settings["epochs"]) == (3, 7)
+    assert (settings["beta"], settings["lr"]) == (0.7, 5e-5)
+    assert complete("lightgcn") == {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 10}
+
+
+def test_settings_part_into_those_of_the_model_and_those_of_the_loop():
+    own, loop = parted({"k": 3, "lr": 0.1, "monitor": "NDCG@20", "warm_start": False})
+    assert own == {"k": 3, "warm_start": False}
+    assert loop == {"lr": 0.1, "monitor": "NDCG@20"}
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "match"),
+    [
+        ("crane9", {}, "model must be one of bpr, .*got 'crane9'"),
+        ("lightgcn", {"k": 3}, "lightgcn has the settings .*num_layers.*got 'k'"),
+        ("crane", {"k": 3.5}, "k of crane must be int .got 3.5"),
+        ("crane", {"loop": 1}, "loop of crane must be bool .got 1"),
+        ("crane", {"fusion": 1}, "fusion of crane must be str | None .got 1"),
+        ("crane", {"seed": 1}, "got 'seed'"),
+    ],
+)
+def test_a_wrong_setting_is_refused(model, settings, match):
+    with pytest.raises(ValueError, match=match):
+        complete(model, settings)
+
+
+@pytest.mark.parametrize("model", SEARCH_SPACES.keys() & MODELS.keys())
+def test_published_spaces_are_of_settings_that_the_model_has(model):
+    for name, values in SEARCH_SPACES[model].items():
+        assert len(set(values)) == len(values) > 0
+        for value in values:
+            check_settings(model, {name: value})
