@@ -14,6 +14,12 @@ NAMES = ["query", "key", "value"]
 APPROXIMATE = ["linear", "nystrom"]
 
 
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Several chunks at most sizes, the last one ragged."""
+    monkeypatch.setattr(nystrom_module, "CHUNK", 128)
+
+
 def planted(n=600, m=700, d=16, dv=12, clusters=20, noise=0.3, logit=2.0, dtype=torch.float64):
     """Unit rows around cluster centres, as item features are."""
     generator = torch.Generator().manual_seed(0)

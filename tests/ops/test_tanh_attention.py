@@ -260,9 +260,9 @@ def test_auto_takes_the_reference_within_one_tile():
         out = tanh_attention(query, torch.zeros(m, 2), torch.zeros(m, 2))
         return "tiled" in type(out.grad_fn).__name__
 
-    assert not is_tiled(1024, 512)
+    assert not is_tiled(4096, 512)
     assert not is_tiled(2, 1000)
-    assert is_tiled(1024, 513)
+    assert is_tiled(4096, 513)
 
 
 @pytest.mark.parametrize(

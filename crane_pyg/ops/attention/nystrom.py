@@ -27,6 +27,7 @@ from torch import Tensor
 NUM_LANDMARKS = 128
 RIDGE = 1e-2  # relative to the Frobenius norm of the fitted basis
 NOISE = 16  # rounding errors of a logit that the basis has to exceed
+CHUNK = 8192  # rows whose logits are held at once: 4 MB, which stay in the cache
 
 
 class _Fit(NamedTuple):
@@ -38,19 +39,26 @@ class _Fit(NamedTuple):
     scale: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        return x @ self.moment + self._tanh(x) @ self.weight
+        out = x @ self.moment
+        for part, o in zip(x.split(CHUNK), out.split(CHUNK), strict=True):
+            o.addmm_(self._tanh(part), self.weight)
+        return out
 
     def gradient(self, x: Tensor, grad: Tensor) -> Tensor:
         """Of the sum of ``self(x) * grad``, for x."""
-        dlogit = torch.ops.aten.tanh_backward(grad @ self.weight.t(), self._tanh(x))  # [n, L]
-        return grad @ self.moment.t() + self.scale * (dlogit @ self.landmark)
+        out = grad @ self.moment.t()
+        parts = (t.split(CHUNK) for t in (x, grad, out))
+        for part, g, o in zip(*parts, strict=True):
+            dlogit = torch.ops.aten.tanh_backward(g @ self.weight.t(), self._tanh(part))
+            o.addmm_(dlogit, self.landmark, alpha=self.scale)
+        return out
 
     def _tanh(self, x: Tensor) -> Tensor:
-        return (x @ (self.scale * self.landmark.t())).tanh_()  # [n, L]
+        return (x @ (self.scale * self.landmark.t())).tanh_()  # [rows, L]
 
 
 def nystrom(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Holds matrices of ``2 * NUM_LANDMARKS`` rows by n columns; exact where that is all of it."""
+    """Exact where either side has at most ``2 * NUM_LANDMARKS`` rows."""
     dtype = torch.float32 if query.dtype.itemsize < 4 else query.dtype
     q, k, v = query.to(dtype), key.to(dtype), value.to(dtype)
     if min(q.size(0), k.size(0)) <= 2 * NUM_LANDMARKS:
@@ -87,7 +95,9 @@ def _fit(query: Tensor, key: Tensor, value: Tensor, scale: float) -> _Fit:
     sample, landmark = _evenly(query, 2 * NUM_LANDMARKS), _evenly(key, NUM_LANDMARKS)
     moment = scale * (key.t() @ value)
     straight = sample @ moment  # [2L, dv]
-    target = (sample @ (scale * key.t())).tanh_() @ value
+    target = torch.zeros_like(straight)
+    for k, v in zip(key.split(CHUNK), value.split(CHUNK), strict=True):
+        target.addmm_((sample @ (scale * k.t())).tanh_(), v)
     slope = _slope(straight, target)
     logit = scale * (sample @ landmark.t())  # [2L, L]
     weight = _ridge(logit.tanh() - slope * logit, target - slope * straight, logit)
