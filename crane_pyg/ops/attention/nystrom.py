@@ -40,14 +40,14 @@ class _Fit(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         out = x @ self.moment
-        for part, o in zip(x.split(CHUNK), out.split(CHUNK), strict=True):
+        for part, o in zip(torch.split(x, CHUNK), torch.split(out, CHUNK), strict=True):
             o.addmm_(self._tanh(part), self.weight)
         return out
 
     def gradient(self, x: Tensor, grad: Tensor) -> Tensor:
         """Of the sum of ``self(x) * grad``, for x."""
         out = grad @ self.moment.t()
-        parts = (t.split(CHUNK) for t in (x, grad, out))
+        parts = (torch.split(t, CHUNK) for t in (x, grad, out))
         for part, g, o in zip(*parts, strict=True):
             dlogit = torch.ops.aten.tanh_backward(g @ self.weight.t(), self._tanh(part))
             o.addmm_(dlogit, self.landmark, alpha=self.scale)
@@ -96,7 +96,7 @@ def _fit(query: Tensor, key: Tensor, value: Tensor, scale: float) -> _Fit:
     moment = scale * (key.t() @ value)
     straight = sample @ moment  # [2L, dv]
     target = torch.zeros_like(straight)
-    for k, v in zip(key.split(CHUNK), value.split(CHUNK), strict=True):
+    for k, v in zip(torch.split(key, CHUNK), torch.split(value, CHUNK), strict=True):
         target.addmm_((sample @ (scale * k.t())).tanh_(), v)
     slope = _slope(straight, target)
     logit = scale * (sample @ landmark.t())  # [2L, L]
