@@ -1,7 +1,7 @@
 """Layers that compose into any PyG model."""
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
-from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum
+from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum, mean_of_layers
 from crane_pyg.nn.item_graph import ItemGraph
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 
@@ -14,4 +14,5 @@ __all__ = [
     "WeightedSum",
     "bpr_loss",
     "info_nce_loss",
+    "mean_of_layers",
 ]

@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.conv import mean_of_layers
 from crane_pyg.nn.frozen_item_graph import FrozenItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
 from crane_pyg.nn.loss import bpr_loss
@@ -112,20 +113,17 @@ class FREEDOM(Recommender):
         self._thinned = (data[USER_TO_ITEM].edge_index, graph, graph.transpose())
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        to_item, to_user = self.user_item_graphs(data)
+        graphs = self.user_item_graphs(data)
         if self.training and self._thinned is not None:
             drawn_from, *thinned = self._thinned
             if drawn_from is data[USER_TO_ITEM].edge_index:
-                to_item, to_user = thinned
-        user, item = self.user_embedding.weight, self.item_embedding.weight
-        user_sum, item_sum = user, item
-        for _ in range(self.ui_layers):
-            user, item = spmm(to_user, item), spmm(to_item, user)
-            user_sum, item_sum = user_sum + user, item_sum + item
-        similar, h = self.item_graph(data), self.item_embedding.weight
+                graphs = (thinned[0], thinned[1])
+        e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
+        z_user, z_item = mean_of_layers(e_user, e_item, graphs, self.ui_layers)
+        similar, h = self.item_graph(data), e_item
         for _ in range(self.ii_layers):
             h = spmm(similar, h)
-        return user_sum / (self.ui_layers + 1), item_sum / (self.ui_layers + 1) + h
+        return z_user, z_item + h
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

@@ -12,6 +12,7 @@ from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.conv import mean_of_layers
 from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.ops import spmm
@@ -137,13 +138,8 @@ class LGMRec(Recommender):
         return Pair(z_user, local.item + self.alpha * F.normalize(h_item)), globally
 
     def _collaborate(self, data: HeteroData) -> Pair:
-        to_item, to_user = self.user_item_graphs(data)
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        user_sum, item_sum = user, item
-        for _ in range(self.ui_layers):
-            user, item = spmm(to_user, item), spmm(to_item, user)
-            user_sum, item_sum = user_sum + user, item_sum + item
-        return Pair(user_sum / (self.ui_layers + 1), item_sum / (self.ui_layers + 1))
+        return Pair(*mean_of_layers(user, item, self.user_item_graphs(data), self.ui_layers))
 
     def _modality(self, data: HeteroData, modality: str) -> tuple[Pair, Pair]:
         """Embeddings from the features of one modality, and logits of the hyperedges."""

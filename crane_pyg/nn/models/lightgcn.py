@@ -6,7 +6,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.conv import mean_of_layers
 from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
 
@@ -42,7 +42,6 @@ class LightGCN(Recommender):
         self.l2 = l2
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
-        self.conv = BipartiteConv()
         self.reset_parameters()
 
     @classmethod
@@ -54,13 +53,8 @@ class LightGCN(Recommender):
         torch.nn.init.xavier_uniform_(self.item_embedding.weight)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        to_item, to_user = self.user_item_graphs(data)
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        user_sum, item_sum = user, item
-        for _ in range(self.num_layers):
-            user, item = self.conv((item, None), to_user), self.conv((user, None), to_item)
-            user_sum, item_sum = user_sum + user, item_sum + item
-        return user_sum / (self.num_layers + 1), item_sum / (self.num_layers + 1)
+        return mean_of_layers(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

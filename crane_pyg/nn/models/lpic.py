@@ -7,7 +7,7 @@ from torch.nn import Embedding, Linear, ModuleDict, Parameter
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.conv import BipartiteConv, mean_of_layers
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
 from crane_pyg.ops.knn.similarity import unit_rows
@@ -110,17 +110,12 @@ class LPIC(Recommender):
 
     def views(self, data: HeteroData) -> Views:
         """All views of all users and items."""
-        to_item, to_user = self.user_item_graphs(data)
         item = self._item_views(data)
         # All views side by side: one product with the graph instead of one for each.
-        user, item = self._user_views(data, item).flatten(1), item.flatten(1)
-        user_sum, item_sum = user, item
-        for _ in range(self.num_layers):
-            user, item = self.conv((item, None), to_user), self.conv((user, None), to_item)
-            user_sum, item_sum = user_sum + user, item_sum + item
+        flat = self._user_views(data, item).flatten(1), item.flatten(1)
+        user, item = mean_of_layers(*flat, self.user_item_graphs(data), self.num_layers)
         shape = (-1, len(self.modalities) + 2, self.user_embedding.embedding_dim)
-        scale = 1 / (self.num_layers + 1)
-        return Views(scale * user_sum.view(shape), scale * item_sum.view(shape))
+        return Views(user.view(shape), item.view(shape))
 
     def _item_views(self, data: HeteroData) -> Tensor:
         """Identities, projected features and fusion ``[N, V, d]``; zeros where there are none."""
