@@ -8,6 +8,7 @@ from typing import Any
 
 from crane_pyg.cli import options
 from crane_pyg.experiments import complete, construct, parted
+from crane_pyg.experiments.folder import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import PROTOCOLS, evaluate, fit, save_model
 
@@ -64,8 +65,8 @@ def run(args: argparse.Namespace) -> None:
     }
     if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
-        result.to_frame().to_csv(args.out / "history.csv")
-        (args.out / "result.json").write_text(json.dumps(record, indent=2) + "\n")
+        write_text(args.out / "history.csv", result.to_frame().to_csv())
+        write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
     print(_table(record), file=sys.stderr if args.json else sys.stdout)
     if args.json:
         print(json.dumps(record))
