@@ -5,14 +5,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import coalesce
 
-from crane_pyg.ops import CSRGraph, csr_graph, knn_graph
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph
 from crane_pyg.schema import VISUAL
 from crane_pyg.transforms import symmetric_norm
 
 Edges = tuple[Tensor, Tensor]  # edge_index [2, E], neighbours first, and edge_weight [E]
-
-_CHUNK = 1 << 24  # elements gathered at once for the cosines
 
 
 class FrozenItemGraph(torch.nn.Module):
@@ -80,7 +77,7 @@ class FrozenItemGraph(torch.nn.Module):
 
     def _part(self, x: Tensor, mask: Tensor) -> Edges:
         edge_index = knn_graph(x, self.k, loop=self.loop, mask=mask)
-        weight = _cosine(x, edge_index) if self.cosine else x.new_ones(edge_index.size(1))
+        weight = edge_cosine(x, edge_index) if self.cosine else x.new_ones(edge_index.size(1))
         return edge_index, symmetric_norm(edge_index, weight, x.size(0))
 
     def __repr__(self) -> str:
@@ -111,13 +108,3 @@ def sum_edges(parts: Sequence[Edges], weights: Iterable[Tensor | float], num_nod
     edge_weight = torch.cat([w * part[1] for w, part in zip(weights, parts, strict=True)])
     merged: Edges = coalesce(edge_index, edge_weight, num_nodes, reduce="sum")
     return merged
-
-
-def _cosine(x: Tensor, edge_index: Tensor) -> Tensor:
-    """Some edges at a time: at 4,096 channels both ends of all of them would not fit."""
-    unit = unit_rows(x)
-    step = max(1, _CHUNK // x.size(1))
-    src_and_dst = (torch.split(index, step) for index in edge_index)
-    return torch.cat(
-        [(unit[src] * unit[dst]).sum(1) for src, dst in zip(*src_and_dst, strict=True)]
-    )

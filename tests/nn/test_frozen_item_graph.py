@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from crane_pyg.nn import frozen_item_graph
 from crane_pyg.nn.frozen_item_graph import FrozenItemGraph, modality_shares, sum_edges
 
 SHARES = {"textual": 0.9, "visual": 0.1}
@@ -35,8 +34,7 @@ def test_repr():
 
 @pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("loop", [False, True])
-def test_it_is_the_weighted_sum_of_laplacians(checkerboard, cosine, loop, monkeypatch):
-    monkeypatch.setattr(frozen_item_graph, "_CHUNK", 100)
+def test_it_is_the_weighted_sum_of_laplacians(checkerboard, cosine, loop):
     store = checkerboard["item"]
     graph = FrozenItemGraph(SHARES, 4, loop=loop, cosine=cosine)(checkerboard)
     parts = {m: by_hand(store[f"x_{m}"], 4, cosine=cosine, loop=loop) for m in SHARES}

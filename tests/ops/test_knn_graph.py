@@ -9,6 +9,7 @@ from crane_pyg.ops.knn import edge_cosine, knn_graph
 
 blocked_module = importlib.import_module("crane_pyg.ops.knn.blocked")
 door_module = importlib.import_module("crane_pyg.ops.knn.door")
+similarity_module = importlib.import_module("crane_pyg.ops.knn.similarity")
 
 IMPLS = ["blocked", "torch_cluster", "pyg_lib"]
 
@@ -263,7 +264,9 @@ def test_edge_cosine_by_hand():
     assert edge_cosine(x, edge_index[:, :0]).shape == (0,)
 
 
-def test_edge_cosine_gradient():
+@pytest.mark.parametrize("chunk", [1, 35, 1000])
+def test_edge_cosine_gradient(chunk, monkeypatch):
+    monkeypatch.setattr(similarity_module, "CHUNK", chunk)
     x = random_rows(20, 5, torch.float64).requires_grad_()
     edge_index = knn_graph(x, 4, loop=True)
     assert torch.autograd.gradcheck(lambda x: edge_cosine(x, edge_index), x)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+CHUNK = 1 << 24  # elements gathered at once: raw features are thousands of channels wide
+
 
 def unit_rows(x: Tensor) -> Tensor:
     """Divides every row by its length; a row of zeros stays zero, with a gradient of zero.
@@ -34,6 +36,7 @@ def edge_cosine(x: Tensor, edge_index: Tensor) -> Tensor:
         - **x:** :math:`(N, F)`, **edge_index:** :math:`(2, E)`
         - **output:** :math:`(E)`, in the dtype of :obj:`x`
     """
-    unit = unit_rows(x)
-    source, target = edge_index[0], edge_index[1]
-    return (unit[source] * unit[target]).sum(dim=1).to(x.dtype)
+    unit, step = unit_rows(x), max(1, CHUNK // max(1, x.size(1)))
+    ends = zip(*(torch.split(index, step) for index in edge_index), strict=True)
+    cosine = torch.cat([(unit[src] * unit[dst]).sum(dim=1) for src, dst in ends])
+    return cosine.to(x.dtype)
