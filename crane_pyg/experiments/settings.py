@@ -11,7 +11,7 @@ from torch_geometric.seed import seed_everything
 from crane_pyg.nn.models import MODELS, Recommender
 from crane_pyg.training import fit
 
-FIT_DEFAULTS: dict[str, Any] = {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 10}
+FIT_DEFAULTS: dict[str, Any] = {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 20}
 FIT_SETTINGS = (*FIT_DEFAULTS, "eval_every", "monitor")
 
 

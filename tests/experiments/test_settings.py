@@ -8,7 +8,7 @@ def test_what_is_given_wins_over_the_preset_over_the_defaults():
     settings = complete("crane", {"k": 3, "epochs": 7}, "sports")
     assert (settings["k"], settings["epochs"]) == (3, 7)
     assert (settings["beta"], settings["lr"]) == (0.7, 5e-5)
-    assert complete("lightgcn") == {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 10}
+    assert complete("lightgcn") == {"epochs": 250, "batch_size": 1024, "lr": 1e-3, "patience": 20}
 
 
 def test_settings_part_into_those_of_the_model_and_those_of_the_loop():

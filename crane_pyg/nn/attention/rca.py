@@ -33,7 +33,8 @@ class RecursiveCrossModalAttention(torch.nn.Module):
             (default: ``True``)
         gain (bool): learn a factor per modality for :math:`\mathbf{F}^m`, 1 at first.
             (default: ``False``)
-        impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+        impl (str): of :func:`~crane_pyg.ops.tanh_attention`: exact, or ``'nystrom'`` in time linear
+            in the entities. (default: ``'auto'``)
 
     Shapes:
         - **xs:** by modality ``[n, d_m]``
