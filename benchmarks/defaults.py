@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("data", help="folder or synthetic preset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--variant-seeds", type=int, default=3, help="of those, for variants")
-    parser.add_argument("--only", nargs="+", help="rows; a table needs LightGCN and CRANE among them")
+    parser.add_argument("--only", nargs="+", help="rows; the table needs LightGCN and CRANE")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     dataset = load_dataset(args.data)
