@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
+from crane_pyg.nn.models.recommender import Recommender, l2_of_batch, norm_of_batch
 
 
 class BPR(Recommender):
@@ -63,8 +63,7 @@ class BPR(Recommender):
         terms = {"bpr": bpr_loss(score[0], score[1])}
         if self.squared:
             return terms | {"l2": self.reg * l2_of_batch(e_user, *e_item)}
-        norms = torch.stack([x.norm() for x in (e_user, *e_item)]).sum()
-        return terms | {"norm": self.reg * norms / user.numel()}
+        return terms | {"norm": self.reg * norm_of_batch(e_user, *e_item)}
 
     def __repr__(self) -> str:
         return (

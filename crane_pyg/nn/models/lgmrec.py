@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.conv import mean_of_layers
 from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.models.recommender import Preset, Recommender, norm_of_batch
 from crane_pyg.ops import spmm
 from crane_pyg.schema import VISUAL, modalities
 
@@ -178,7 +178,7 @@ class LGMRec(Recommender):
         z, h = self.views(data)
         z_user, z_item = z.user[user], z.item[torch.stack([pos, neg])]
         score = (z_user * z_item).sum(-1)  # [2, B]
-        norms = torch.stack([x.norm() for x in (z_user, *z_item)]).sum() / user.numel()
+        norms = norm_of_batch(z_user, *z_item)
         terms = {"bpr": bpr_loss(score[0], score[1]), "norm": self.norm * norms}
         if self.beta > 0 and len(h) > 1:
             anchors = sorted(h, key=lambda m: (m not in VISUAL, m))

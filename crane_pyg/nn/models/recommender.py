@@ -82,3 +82,9 @@ def l2_of_batch(*embeddings: Tensor) -> Tensor:
     """Half the squared norm of the batch's embeddings, per row of the batch."""
     total = torch.stack([x.square().sum() for x in embeddings]).sum()
     return total / (2 * embeddings[0].size(0))
+
+
+def norm_of_batch(*embeddings: Tensor) -> Tensor:
+    """The norms, not squared, of the whole batch's embeddings over its size, as MMRec has them."""
+    total = torch.stack([x.norm() for x in embeddings]).sum()
+    return total / embeddings[0].size(0)

@@ -62,9 +62,9 @@ def tanh_attention(
         impl (str): :obj:`"reference"` stores the whole matrix of weights; :obj:`"tiled"` holds
             one tile of it at a time, also in the backward pass; :obj:`"triton"` is that as fused
             kernels for CUDA, up to 256 channels and without float64; :obj:`"triton_approx"` takes
-            the hardware's tanh in them, whose relative error is up to :math:`2^{-11}`. Only the
-            reference can be differentiated twice. :obj:`"auto"` takes the reference where the
-            matrix fits in one tile, elsewhere :obj:`"triton"` if it runs on a GPU of compute
+            the hardware's tanh in them, whose relative error is up to :math:`2^{-11}`. Of these
+            only the reference can be differentiated twice. :obj:`"auto"` takes the reference where
+            the matrix fits in one tile, elsewhere :obj:`"triton"` if it runs on a GPU of compute
             capability 8.0, :obj:`"tiled"` if not. Two approximations, in time linear in
             :math:`n + m` and never chosen by :obj:`"auto"`: :obj:`"linear"` replaces
             :math:`\tanh(x)` by :math:`x`, which moves row :math:`i` by at most
