@@ -9,10 +9,11 @@ from torch_geometric.nn.inits import reset
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
-from crane_pyg.ops import CSRGraph, edge_cosine, knn_graph
+from crane_pyg.ops import CSRGraph, edge_cosine, feature_agreement, knn_graph
 from crane_pyg.transforms import row_normalize
 
 FUSIONS = ("rca", "concat")
+ROUNDING = 1e-5  # what a row of length one may be off its own copy
 
 
 class ItemGraph(torch.nn.Module):
@@ -30,6 +31,8 @@ class ItemGraph(torch.nn.Module):
         loop (bool): whether an item is the first of its own neighbours. (default: ``True``)
         fusion (str): ``'rca'``, or ``'concat'`` for the concatenated raw features, which have
             nothing to learn. (default: ``'rca'``)
+        center (bool): take the mean of each modality away, of rows of length one, so that cosines
+            tell apart what encoders put into a narrow cone. (default: ``True``)
         num_rounds (int): rounds of attention. (default: ``1``)
         profile (str): aggregation of :class:`UserProfile`. (default: ``'sum'``)
         normalize, gain (bool): of :class:`RecursiveCrossModalAttention`.
@@ -37,7 +40,7 @@ class ItemGraph(torch.nn.Module):
         impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
 
     Shapes:
-        - **features:** by modality ``[N, d_m]``; rows are L2-normalised on the way in
+        - **features:** by modality ``[N, d_m]``; only the directions of their rows matter
         - **masks:** by modality ``[N]`` bool, false where an item lacks it
         - **to_user:** item-to-user :class:`~crane_pyg.ops.CSRGraph` with weights of one
         - **output:** ``edge_index`` ``[2, E]``, neighbours first, and weights ``[E]`` that sum to
@@ -47,6 +50,8 @@ class ItemGraph(torch.nn.Module):
         ValueError: if there is no modality, or the fusion is unknown.
     """
 
+    modality_weight: Tensor
+
     def __init__(
         self,
         modalities: Mapping[str, int],
@@ -55,6 +60,7 @@ class ItemGraph(torch.nn.Module):
         *,
         loop: bool = True,
         fusion: str = "rca",
+        center: bool = True,
         num_rounds: int = 1,
         profile: str = "sum",
         normalize: bool = True,
@@ -67,9 +73,12 @@ class ItemGraph(torch.nn.Module):
         if fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)} (got {fusion!r})")
         self.modalities = dict(modalities)
+        self.channels = channels
         self.k = k
         self.loop = loop
         self.fusion = fusion
+        self.center = center
+        self.register_buffer("modality_weight", torch.ones(len(modalities)))
         if fusion == "rca":
             self.lin = ModuleDict(
                 {
@@ -88,28 +97,37 @@ class ItemGraph(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
+        torch.nn.init.ones_(self.modality_weight)
         if self.fusion != "rca":
             return
         for module in (self.lin, self.profile, self.rca):
             reset(module)
 
     @torch.no_grad()
-    def warm_start(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
+    def warm_start(
+        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], to_user: CSRGraph
+    ) -> None:
         r"""Start from the features' own geometry, which random weights blur.
 
         The projection becomes the top singular vectors of the features, which keeps cosines as well
-        as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity.
+        as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity. From then
+        on the cosine of a modality counts for as much as it says of which items share users, see
+        :func:`~crane_pyg.ops.feature_agreement`.
 
         Args:
-            features, masks: as :meth:`forward` takes them.
+            features, masks, to_user: as :meth:`forward` takes them.
         """
-        if self.fusion != "rca":
-            return
+        evidence = []
         for m, x in self._unit(features, masks).items():
-            weight = self.get_parameter(f"lin.{m}.weight").zero_()  # [channels, d_m]
-            rank = min(*weight.shape, x.size(0))
-            weight[:rank] = torch.svd_lowrank(x, rank)[2].T
-            torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
+            rank = min(self.channels, *x.shape)
+            basis = torch.svd_lowrank(x, rank)[2]  # [d_m, rank]
+            evidence.append(feature_agreement(x @ basis, to_user, masks[m]).evidence)
+            if self.fusion == "rca":
+                self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
+                torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
+        if max(evidence) > 0:
+            weight = self.modality_weight.new_tensor(evidence)
+            self.modality_weight.copy_((weight / weight.max()).sqrt())
 
     def forward(
         self,
@@ -132,7 +150,7 @@ class ItemGraph(torch.nn.Module):
         r"""The items' rows of :math:`\mathbf{X}_{att}`, ``[N, num_modalities * channels]``."""
         xs = self._unit(features, masks)
         if self.fusion == "concat":
-            return torch.cat(list(xs.values()), dim=1)
+            return self._weigh(torch.cat(list(xs.values()), dim=1))
         joined, present = {}, {}
         for m, x in xs.items():
             item = self.lin[m](x)
@@ -141,15 +159,29 @@ class ItemGraph(torch.nn.Module):
             has_any[to_user.dst[masks[m][to_user.col]]] = True
             joined[m] = torch.cat([user, item])  # [M + N, d]
             present[m] = torch.cat([has_any, masks[m]])
-        return self.rca(joined, present, query=slice(to_user.num_dst, None))
+        return self._weigh(self.rca(joined, present, query=slice(to_user.num_dst, None)))
+
+    def _weigh(self, x: Tensor) -> Tensor:
+        widths = [self.channels] * len(self.modalities)
+        if self.fusion == "concat":
+            widths = list(self.modalities.values())
+        parts = zip(self.modality_weight, torch.split(x, widths, dim=1), strict=True)
+        return torch.cat([weight * part for weight, part in parts], dim=1)
 
     def _unit(
         self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        return {
-            m: F.normalize(features[m], dim=1).masked_fill(~masks[m].unsqueeze(1), 0)
-            for m in self.modalities
-        }
+        """Rows of length one, or zero where the item lacks the modality or is its very mean."""
+        xs = {}
+        for m in self.modalities:
+            lacking = ~masks[m].unsqueeze(1)
+            x = F.normalize(features[m], dim=1).masked_fill(lacking, 0)
+            if self.center:
+                x = (x - x.sum(0) / masks[m].sum().clamp(min=1)).masked_fill(lacking, 0)
+                norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+                x = x / norm.masked_fill(norm < ROUNDING, torch.inf)
+            xs[m] = x
+        return xs
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.modalities}, k={self.k}, fusion={self.fusion!r})"

@@ -63,6 +63,8 @@ class CRANE(Recommender):
             (default: ``True``)
         fusion (str, optional): ``'rca'``; ``'concat'`` links items by their raw features instead;
             ``None`` leaves the item graph and all that follows from it out. (default: ``'rca'``)
+        center (bool): take the mean of each modality's features away; the paper does not.
+            (default: ``True``)
         drop_edge (str, optional): ``'bernoulli'`` (eq. 2) or ``'multinomial'``, drawn anew each
             epoch, see :func:`~crane_pyg.transforms.degree_drop_edge`. (default: ``None``)
         drop_ratio (float): share that ``'multinomial'`` drops. (default: ``0.8``)
@@ -111,6 +113,7 @@ class CRANE(Recommender):
         k: int = 5,
         loop: bool = True,
         fusion: str | None = "rca",
+        center: bool = True,
         drop_edge: str | None = None,
         drop_ratio: float = 0.8,
         drop_degree: str = "full",
@@ -161,6 +164,7 @@ class CRANE(Recommender):
                 k,
                 loop=loop,
                 fusion=fusion,
+                center=center,
                 num_rounds=num_rounds,
                 profile=profile,
                 normalize=normalize,
@@ -186,7 +190,8 @@ class CRANE(Recommender):
         size = (data["user"].num_nodes, data["item"].num_nodes)
         model = cls(*size, modalities(data), **kwargs)
         if warm_start and model.item_graph is not None:
-            model.item_graph.warm_start(*model._features(data))
+            to_user = _unweighted(model.user_item_graphs(data)[1])
+            model.item_graph.warm_start(*model._features(data), to_user)
         return model
 
     @classmethod
@@ -363,6 +368,7 @@ def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None
 
 PAPER: dict[str, Any] = {
     "warm_start": False,
+    "center": False,
     "drop_edge": "bernoulli",
     "conv_weight": True,
     "act": "relu",

@@ -19,7 +19,7 @@ def batch(data):
     return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
 
 
-def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
+def dense(model, data, *, rounds, readout, profile, normalize, center, weight, act):
     """Eq. 1-17 written out with dense matrices; the data's features are all present."""
     num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
     user, item = data["user", "interacts", "item"].edge_index
@@ -44,7 +44,10 @@ def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
     names = ("textual", "visual")
     xs = {}
     for m in names:  # eq. 5-6
-        x = F.normalize(data["item"][f"x_{m}"], dim=1) @ state[f"item_graph.lin.{m}.weight"].T
+        x = F.normalize(data["item"][f"x_{m}"], dim=1)
+        if center:
+            x = F.normalize(x - x.mean(0), dim=1)
+        x = x @ state[f"item_graph.lin.{m}.weight"].T
         xs[m] = torch.cat([a @ x, x])
     for _ in range(rounds):  # eq. 7-12
         if normalize:
@@ -60,7 +63,9 @@ def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
             f = F.relu(gathered @ state[f"item_graph.rca.lin_attn.{m}.weight"].T)
             new[m] = f + xs[m] @ state[f"item_graph.rca.lin_self.{m}.weight"].T
         xs = new
-    x_att = F.normalize(torch.cat([xs[m] for m in names], 1)[num_users:], dim=1)  # eq. 13
+    scale = state["item_graph.modality_weight"]
+    x_att = torch.cat([c * xs[m] for c, m in zip(scale, names)], 1)[num_users:]  # eq. 13
+    x_att = F.normalize(x_att, dim=1)
     cosine = x_att @ x_att.T  # eq. 14
     kept = cosine.topk(3).indices
     s = torch.zeros_like(cosine).scatter(1, kept, cosine.gather(1, kept))
@@ -84,6 +89,7 @@ def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
                 "readout": "last",
                 "profile": "sum",
                 "normalize": False,
+                "center": False,
                 "weight": True,
                 "act": True,
             },
@@ -93,7 +99,9 @@ def dense(model, data, *, rounds, readout, profile, normalize, weight, act):
 def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
     data = _double(checkerboard)
     model = build(data, **options).double().eval()
-    expected = dense(model, data, **{"rounds": 1, "weight": False, "act": False} | oracle)
+    expected = dense(
+        model, data, **{"rounds": 1, "center": True, "weight": False, "act": False} | oracle
+    )
     for found, wanted in zip(model(data), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
 

@@ -1,0 +1,76 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from crane_pyg.nn import ItemGraph
+from crane_pyg.ops import csr_graph, feature_agreement
+
+N, M = 12, 6
+
+
+@pytest.fixture
+def parts():
+    """Features and masks of two modalities, one of them in a narrow cone; half of the users take
+    what points one way in the first, the others one way in the second."""
+    torch.manual_seed(0)
+    features = {"a": torch.randn(N, 5), "b": 10 + torch.randn(N, 3)}
+    masks = {"a": torch.ones(N, dtype=torch.bool), "b": torch.arange(N) > 1}
+    first, second = features["a"][:, 0] > 0, features["b"][:, 0] > features["b"][:, 1]
+    user, item = torch.stack([first, second]).repeat(M // 2, 1).nonzero().T
+    return features, masks, csr_graph(torch.stack([item, user]), size=(N, M))
+
+
+def centred(x, mask):
+    unit = F.normalize(x, dim=1)
+    return F.normalize(unit - unit[mask].mean(0), dim=1) * mask.unsqueeze(1)
+
+
+def test_concatenated_features_are_centred_and_weighed(parts):
+    features, masks, _ = parts
+    graph = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat")
+    graph.modality_weight.copy_(torch.tensor([0.5, 1.0]))
+    wanted = [0.5 * centred(features["a"], masks["a"]), centred(features["b"], masks["b"])]
+    torch.testing.assert_close(graph.embed(*parts), torch.cat(wanted, dim=1))
+    raw = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat", center=False).embed(*parts)
+    unit = [F.normalize(features[m], dim=1) * masks[m].unsqueeze(1) for m in ("a", "b")]
+    torch.testing.assert_close(raw, torch.cat(unit, dim=1))
+
+
+def test_attention_scales_each_modality(parts):
+    graph = ItemGraph({"a": 5, "b": 3}, channels=4, k=3)
+    plain = graph.embed(*parts)
+    graph.modality_weight.copy_(torch.tensor([0.5, 2.0]))
+    scale = torch.tensor([0.5] * 4 + [2.0] * 4)
+    torch.testing.assert_close(graph.embed(*parts), plain * scale)
+
+
+@pytest.mark.parametrize("fusion", ["rca", "concat"])
+def test_warm_start_weighs_by_evidence(parts, fusion):
+    features, masks, to_user = parts
+    graph = ItemGraph({"a": 5, "b": 3}, channels=8, k=3, fusion=fusion)
+    graph.warm_start(*parts)
+    evidence = torch.tensor(
+        [
+            feature_agreement(centred(features[m], masks[m]), to_user, masks[m]).evidence
+            for m in ("a", "b")
+        ]
+    )
+    assert evidence.min() > 0
+    torch.testing.assert_close(graph.modality_weight, (evidence / evidence.max()).sqrt())
+    graph.reset_parameters()
+    assert graph.modality_weight.tolist() == [1, 1]
+
+
+def test_without_evidence_all_weigh_the_same(parts):
+    features, masks, _ = parts
+    nobody = csr_graph(torch.empty(2, 0, dtype=torch.long), size=(N, M))
+    graph = ItemGraph({"a": 5, "b": 3}, k=3)
+    graph.warm_start(features, masks, nobody)
+    assert graph.modality_weight.tolist() == [1, 1]
+
+
+def test_features_that_are_all_alike_are_no_direction(parts):
+    features, masks, to_user = parts
+    features = {**features, "b": (torch.rand(N, 1) + 1) * torch.tensor([1.0, 2.0, 3.0])}
+    graph = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat")
+    assert (graph.embed(features, masks, to_user)[:, 5:] == 0).all()
