@@ -11,11 +11,12 @@ from typing_extensions import Self
 
 from crane_pyg.nn.frozen_item_graph import FrozenItemGraph
 from crane_pyg.nn.models.recommender import Preset, Recommender
-from crane_pyg.ops import CSRGraph, csr_graph, spmm
+from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm
 from crane_pyg.ops.knn.similarity import unit_rows
 from crane_pyg.schema import modalities
 
 _BLOCK = 1024  # users embedded at a time
+_CHUNK = 1 << 20  # entries of users by items by factors trained at a time, for a CPU's cache
 
 
 class _Inferred(NamedTuple):
@@ -152,24 +153,43 @@ class DGVAE(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """Of the distinct users of the batch with all their items; the negatives are not used."""
         self.step += int(self.training)
-        taken, log_c = self._taken(data, torch.unique(user)), self._assign(noise=self.training)
+        users, log_c = torch.unique(user), self._assign(noise=self.training)
         dropped = self.training and self.dropout > 0
-        smooth = None if dropped else self._smooth_encoder(data)
-        z, bag, shared, log_var = self._infer(data, taken, log_c, smooth, noise=self.training)
-        z_user = _as_user(z)
-        log_p = self.scores(z_user, self.items.as_item(log_c[0])).log_softmax(1)  # [B, N]
-        rating = -log_p[taken.dst.long(), taken.col.long()].sum() / z.size(0)
-        log_p = self.scores(z_user, self.words.as_item(log_c[1])).log_softmax(1)  # [B, words]
-        text = -(log_p * bag).sum(1).mean()
+        smooth = self.graph(data).transpose() if dropped else self._smooth_encoder(data)
+        sides = (self.items, self.words)
+        targets = [side.by_factor(c) for side, c in zip(sides, log_c, strict=True)]
+        blocks = users.split(max(1, _CHUNK // log_c[0].numel()))
+        sums = [self._sums_of_block(data, block, log_c, smooth, targets) for block in blocks]
+        rating, text, kl_item, kl_word, mutual = torch.stack(sums).sum(0) / users.numel()
         beta = (self.step / max(1, self.anneal_steps)).clamp(max=self.beta)
-        kl = [(x.exp() - x - 1).sum((1, 2)).mean() / 2 for x in log_var]
         return {
             "rating": rating,
-            "rating_kl": beta * kl[0],
+            "rating_kl": beta * kl_item,
             "text": self.text_loss * text,
-            "text_kl": self.text_loss * beta * kl[1],
-            "mutual": self.mutual * _mutual_information_loss(*shared),
+            "text_kl": self.text_loss * beta * kl_word,
+            "mutual": self.mutual * mutual,
         }
+
+    def _sums_of_block(
+        self,
+        data: HeteroData,
+        users: Tensor,
+        log_c: tuple[Tensor, Tensor],
+        smooth: Tensor | CSRGraph,
+        targets: list[Tensor],
+    ) -> Tensor:
+        """Both reconstructions, both KL terms and the mutual information, summed over users."""
+        taken = self._taken(data, users)
+        z, bag, shared, log_var = self._infer(data, taken, log_c, smooth, noise=self.training)
+        z = F.pad(z, (0, 1), value=1.0).transpose(0, 1)  # [K, B, d + 1]
+        # The softmax of the mixture over items is one over items and factors.
+        logit, row = z @ targets[0], taken.dst.long()  # [K, B, N]
+        picked = logit[:, row, taken.col.long()].logsumexp(0)
+        rating = (logit.logsumexp((0, 2))[row] - picked).sum()
+        mixture = (z @ targets[1]).logsumexp(0)  # [B, words]
+        text = (bag.sum(1) * mixture.logsumexp(1)).sum() - (bag * mixture).sum()
+        kl = [(x.exp() - x - 1).sum() / 2 for x in log_var]
+        return torch.stack([rating, text, *kl, _mutual_information_loss(*shared)])
 
     def _assign(self, noise: bool) -> tuple[Tensor, Tensor]:
         return self.items.assign(noise), self.words.assign(noise)
@@ -184,29 +204,30 @@ class DGVAE(Recommender):
         data: HeteroData,
         taken: CSRGraph,
         log_c: tuple[Tensor, Tensor],
-        smooth: Tensor | None,
+        smooth: Tensor | CSRGraph,
         noise: bool = False,
     ) -> _Inferred:
-        """Both encoders and what they exchange; dropout where no encoder is given."""
-        std, dropout = self.std if noise else 0.0, self.dropout if smooth is None else 0.0
+        """Both encoders and what they exchange, with a smoothed encoder of items; or with dropout
+        between graph and encoder, where the graph is given, its edges turned round."""
+        std, p = self.std if noise else 0.0, 0.0 if isinstance(smooth, Tensor) else self.dropout
         bag = spmm(taken, self._item_words(data))
         bag = F.normalize(torch.cat([bag.relu(), (-bag).relu()], dim=1))  # [B, 2 * d_text]
-        x = F.normalize(bag.unsqueeze(1) * log_c[1].exp().T, dim=2)  # [B, K, words]
-        by_word, log_var_word = self.words.encode(self.words.lin(F.dropout(x, dropout)), std)
+        c = log_c[1].exp()
+        norm = (bag.square() @ c.square()).clamp(min=1e-24).sqrt()  # [B, K]
+        h = dropout(bag.unsqueeze(1) * c.T, p) @ self.words.lin.weight.T / norm.unsqueeze(2)
+        by_word, log_var_word = self.words.encode(h + self.words.lin.bias, std)
 
         c = log_c[0].exp()
         norm = spmm(taken, c.square()).clamp(min=1e-24).sqrt()  # [B, K]
         weight = F.embedding(taken.col, c) / F.embedding(taken.dst, norm)  # [E, K]
-        if smooth is None:
-            back = self.graph(data).transpose()
-            x = c.new_zeros(c.size(0), *norm.shape)  # [N, B, K]
-            x = x.index_put((taken.col.long(), taken.dst.long()), weight).flatten(1)
-            x = F.dropout((spmm(back, spmm(back, x)) + x) / 2, dropout)
-            h = self.items.lin(x.T).view(*norm.shape, -1)
-        else:
+        if isinstance(smooth, Tensor):
             h = torch.stack([spmm(taken.with_weight(w), smooth) for w in weight.unbind(1)], 1)
-            h = h + self.items.lin.bias
-        by_item, log_var_item = self.items.encode(h, std)
+        else:
+            x = c.new_zeros(c.size(0), *norm.shape)  # [N, B, K]
+            x = x.index_put_((taken.col.long(), taken.dst.long()), weight).flatten(1)
+            x = dropout((spmm(smooth, spmm(smooth, x)) + x) / 2, p)
+            h = (self.items.lin.weight @ x).T.view(*norm.shape, -1)
+        by_item, log_var_item = self.items.encode(h + self.items.lin.bias, std)
 
         shared = _attend(by_word, by_item), _attend(by_item, by_word)
         return _Inferred(shared[0] + shared[1], bag, shared, (log_var_item, log_var_word))
@@ -278,6 +299,11 @@ class _Factors(torch.nn.Module):
             mean = F.normalize(mean + noise * (log_var / 2).exp(), dim=2)
         return mean, log_var
 
+    def by_factor(self, log_c: Tensor) -> Tensor:
+        """The blocks of :meth:`as_item` one after another, ``[K, d + 1, n]``."""
+        blocks = self.as_item(log_c).view(*log_c.shape, -1)
+        return blocks.permute(1, 2, 0).contiguous()
+
     def as_item(self, log_c: Tensor) -> Tensor:
         """``[n, K * (d + 1)]``: the inner product with a user's block is a factor's log-weight."""
         unit = F.normalize(self.word.weight) / self.temperature
@@ -297,9 +323,9 @@ def _attend(query: Tensor, key: Tensor) -> Tensor:
 
 
 def _mutual_information_loss(x: Tensor, y: Tensor) -> Tensor:
-    """Jensen-Shannon bound: alike in the same factor, unlike across factors."""
+    """Jensen-Shannon bound, summed over users: alike in one factor, unlike across factors."""
     agree = x @ y.mT  # [B, K, K]
     same = agree.diagonal(dim1=1, dim2=2)
     across = F.softplus(agree).sum((1, 2)) - F.softplus(same).sum(1)
     pairs = same.size(1) * (same.size(1) - 1)
-    return (across / pairs + F.softplus(-same).mean(1)).mean()
+    return (across / pairs + F.softplus(-same).mean(1)).sum()

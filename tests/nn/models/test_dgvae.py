@@ -158,6 +158,19 @@ def test_loss_term_by_term():
         assert terms[name].item() == pytest.approx(value, rel=1e-6), name
 
 
+def test_loss_in_blocks_of_users(monkeypatch):
+    data, model = tiny()
+    triplets = (torch.arange(5), torch.arange(5), torch.arange(5))
+    found = []
+    for chunk in (module._CHUNK, 2 * 9 * 3):
+        monkeypatch.setattr(module, "_CHUNK", chunk)
+        terms = model.eval().loss(data, *triplets)
+        grads = torch.autograd.grad(sum(terms.values()), model.parameters())
+        found.append(list(terms.values()) + list(grads))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_kl_is_annealed_by_training_batches_up_to_beta():
     data, model = tiny(beta=0.3, anneal_steps=10)
     batch = (torch.tensor([0]), torch.tensor([0]), torch.tensor([2]))
