@@ -19,6 +19,7 @@ from crane_pyg.ops import spmm
 from crane_pyg.schema import VISUAL, modalities
 
 _CHUNK = 1 << 26  # similarities held at once by the contrastive term
+_CACHED = 1 << 20  # and worked on at a time, for a CPU's cache
 
 
 class Pair(NamedTuple):
@@ -201,16 +202,19 @@ class LGMRec(Recommender):
 
 def _contrast(x: Tensor, y: Tensor, row: Tensor, temperature: float) -> Tensor:
     """InfoNCE of some rows of ``x`` with the same rows of ``y`` among all of them, summed."""
-    anchor, other = F.normalize(x)[row] / temperature, F.normalize(y)
+    row, count = torch.unique(row, return_counts=True)
+    anchor, other = F.normalize(x[row]) / temperature, F.normalize(y)
 
-    def some(anchor: Tensor, row: Tensor) -> Tensor:
-        return F.cross_entropy(anchor @ other.T, row, reduction="sum")
+    def log_total(anchor: Tensor) -> Tensor:
+        blocks = torch.split(anchor, max(1, _CACHED // other.size(0)))
+        return torch.cat([(block @ other.T).logsumexp(1) for block in blocks])
 
-    step = max(1, _CHUNK // other.size(0))
-    if row.numel() <= step:
-        return some(anchor, row)
-    parts = zip(torch.split(anchor, step), torch.split(row, step), strict=True)
-    return torch.stack([checkpoint(some, *part, use_reentrant=False) for part in parts]).sum()
+    parts = torch.split(anchor, max(1, _CHUNK // other.size(0)))
+    if len(parts) == 1:
+        total = log_total(anchor)
+    else:
+        total = torch.cat([checkpoint(log_total, part, use_reentrant=False) for part in parts])
+    return (count * (total - (anchor * other[row]).sum(1))).sum()
 
 
 def _glorot(modalities: Mapping[str, int], channels: int) -> ModuleDict:
