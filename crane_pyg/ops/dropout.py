@@ -11,7 +11,12 @@ def dropout(x: Tensor, p: float) -> Tensor:
     Args:
         x (Tensor): of any shape.
         p (float): in [0, 1].
+
+    Raises:
+        ValueError: if it is not.
     """
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must lie in [0, 1] (got {p})")
     kept = 2**16 - round(p * 2**16)
     if kept == 2**16:
         return x

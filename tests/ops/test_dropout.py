@@ -28,3 +28,9 @@ def test_none_and_all(size):
     assert torch.equal(dropout(x, 0.0), x)
     assert torch.equal(dropout(x, 1.0), torch.zeros_like(x))
     assert dropout(x, 0.5).shape == x.shape
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
+def test_bad_input(p):
+    with pytest.raises(ValueError, match=f"p must lie in .*got {p}"):
+        dropout(torch.ones(3), p)
