@@ -9,10 +9,11 @@ from torch_geometric.nn.inits import reset
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
-from crane_pyg.ops import CSRGraph, edge_cosine, feature_agreement, knn_graph
+from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, graph_recall, knn_graph
 from crane_pyg.transforms import row_normalize
 
 FUSIONS = ("rca", "concat")
+SHARES = (1.0, 0.5, 0.25)  # of a modality, beside the best one
 ROUNDING = 1e-5  # what a row of length one may be off its own copy
 
 
@@ -110,24 +111,39 @@ class ItemGraph(torch.nn.Module):
         r"""Start from the features' own geometry, which random weights blur.
 
         The projection becomes the top singular vectors of the features, which keeps cosines as well
-        as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity. From then
-        on the cosine of a modality counts for as much as it says of which items share users, see
-        :func:`~crane_pyg.ops.feature_agreement`.
+        as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity. Modalities
+        are weighed by how well the graph then recommends, see
+        :func:`~crane_pyg.ops.graph_recall`: starting from the best one, each of the others in turn
+        gets the best of :data:`SHARES`.
 
         Args:
             features, masks, to_user: as :meth:`forward` takes them.
         """
-        evidence = []
+        xs = {}
         for m, x in self._unit(features, masks).items():
             rank = min(self.channels, *x.shape)
             basis = torch.svd_lowrank(x, rank)[2]  # [d_m, rank]
-            evidence.append(feature_agreement(x @ basis, to_user, masks[m]).evidence)
+            xs[m] = x @ basis
             if self.fusion == "rca":
                 self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
                 torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
-        if max(evidence) > 0:
-            weight = self.modality_weight.new_tensor(evidence)
-            self.modality_weight.copy_((weight / weight.max()).sqrt())
+        if len(xs) > 1:
+            self._choose_weights(xs, torch.stack([masks[m] for m in xs]).any(0), to_user)
+
+    def _choose_weights(self, xs: Mapping[str, Tensor], known: Tensor, to_user: CSRGraph) -> None:
+        def recall(shares: Mapping[str, float]) -> float:
+            x = torch.cat([share * xs[m] for m, share in shares.items()], dim=1)
+            edges = self._link(x, known, loop=False)
+            return graph_recall(csr_graph(*edges, size=(x.size(0),) * 2), to_user)
+
+        alone = {m: recall({m: 1.0}) for m in xs}
+        first, *others = sorted(xs, key=lambda m: -alone[m])
+        shares, best = {first: 1.0}, alone[first]
+        for m in others:
+            found = {share: recall({**shares, m: share}) for share in SHARES}
+            share = max(found, key=lambda share: found[share])
+            shares[m], best = (share, found[share]) if found[share] > best else (0.0, best)
+        self.modality_weight.copy_(self.modality_weight.new_tensor([shares[m] for m in xs]))
 
     def forward(
         self,
@@ -137,9 +153,11 @@ class ItemGraph(torch.nn.Module):
     ) -> tuple[Tensor, Tensor]:
         x = self.embed(features, masks, to_user)
         known = torch.stack([masks[m] for m in self.modalities]).any(0)
-        edge_index = knn_graph(x.detach(), self.k, loop=self.loop, mask=known)
-        weight = edge_cosine(x, edge_index)
-        return edge_index, row_normalize(edge_index, weight, x.size(0))
+        return self._link(x, known, loop=self.loop)
+
+    def _link(self, x: Tensor, known: Tensor, *, loop: bool) -> tuple[Tensor, Tensor]:
+        edge_index = knn_graph(x.detach(), self.k, loop=loop, mask=known)
+        return edge_index, row_normalize(edge_index, edge_cosine(x, edge_index), x.size(0))
 
     def embed(
         self,

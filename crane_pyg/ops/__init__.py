@@ -1,18 +1,17 @@
 """Pure functions: tensors in, tensors out."""
 
-from crane_pyg.ops.agreement import Agreement, feature_agreement
 from crane_pyg.ops.attention import tanh_attention, tanh_attention_error
 from crane_pyg.ops.dropout import dropout
 from crane_pyg.ops.knn import edge_cosine, knn_graph
+from crane_pyg.ops.recall import graph_recall
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = [
-    "Agreement",
     "CSRGraph",
     "csr_graph",
     "dropout",
     "edge_cosine",
-    "feature_agreement",
+    "graph_recall",
     "knn_graph",
     "spmm",
     "tanh_attention",

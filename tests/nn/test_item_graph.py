@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.nn import ItemGraph
-from crane_pyg.ops import csr_graph, feature_agreement
+from crane_pyg.nn.item_graph import SHARES
+from crane_pyg.ops import csr_graph
 
 N, M = 12, 6
 
@@ -44,29 +45,39 @@ def test_attention_scales_each_modality(parts):
     torch.testing.assert_close(graph.embed(*parts), plain * scale)
 
 
+@pytest.fixture
+def kinds():
+    """Users take the items of one kind of four; ``a`` tells the kinds apart, ``b`` halves of them,
+    ``c`` something else."""
+    torch.manual_seed(0)
+    kind = torch.arange(200) % 4
+    features = {
+        "a": F.one_hot(kind).float() + 0.3 * torch.randn(200, 4),
+        "b": F.one_hot(kind % 2).float() + 0.3 * torch.randn(200, 2),
+        "c": F.one_hot(torch.arange(200) // 50).float(),
+    }
+    masks = dict.fromkeys(features, torch.ones(200, dtype=torch.bool))
+    user, item = (torch.arange(8).view(-1, 1) % 4 == kind).nonzero().T
+    return features, masks, csr_graph(torch.stack([item, user]), size=(200, 8))
+
+
 @pytest.mark.parametrize("fusion", ["rca", "concat"])
-def test_warm_start_weighs_by_evidence(parts, fusion):
-    features, masks, to_user = parts
-    graph = ItemGraph({"a": 5, "b": 3}, channels=8, k=3, fusion=fusion)
-    graph.warm_start(*parts)
-    evidence = torch.tensor(
-        [
-            feature_agreement(centred(features[m], masks[m]), to_user, masks[m]).evidence
-            for m in ("a", "b")
-        ]
-    )
-    assert evidence.min() > 0
-    torch.testing.assert_close(graph.modality_weight, (evidence / evidence.max()).sqrt())
+def test_warm_start_weighs_by_what_recommends(kinds, fusion):
+    graph = ItemGraph({"a": 4, "b": 2, "c": 4}, channels=8, k=3, fusion=fusion)
+    graph.warm_start(*kinds)
+    a, b, c = graph.modality_weight.tolist()
+    assert a == 1
+    assert b in (0, *SHARES)
+    assert c == 0
     graph.reset_parameters()
-    assert graph.modality_weight.tolist() == [1, 1]
+    assert graph.modality_weight.tolist() == [1, 1, 1]
 
 
-def test_without_evidence_all_weigh_the_same(parts):
-    features, masks, _ = parts
-    nobody = csr_graph(torch.empty(2, 0, dtype=torch.long), size=(N, M))
-    graph = ItemGraph({"a": 5, "b": 3}, k=3)
-    graph.warm_start(features, masks, nobody)
-    assert graph.modality_weight.tolist() == [1, 1]
+def test_a_modality_alone_weighs_one(kinds):
+    features, masks, to_user = kinds
+    graph = ItemGraph({"c": 4}, channels=8, k=3)
+    graph.warm_start({"c": features["c"]}, masks, to_user)
+    assert graph.modality_weight.tolist() == [1]
 
 
 def test_features_that_are_all_alike_are_no_direction(parts):
