@@ -114,7 +114,7 @@ class ItemGraph(torch.nn.Module):
         as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity. Modalities
         are weighed by how well the graph then recommends, see
         :func:`~crane_pyg.ops.graph_recall`: starting from the best one, each of the others in turn
-        gets the best of :data:`SHARES`.
+        gets the best of :data:`SHARES`, or none where it does harm.
 
         Args:
             features, masks, to_user: as :meth:`forward` takes them.
@@ -127,7 +127,7 @@ class ItemGraph(torch.nn.Module):
             if self.fusion == "rca":
                 self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
                 torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
-        if len(xs) > 1:
+        if len(xs) > 1 and to_user.num_src > self.k:  # else every item is a neighbour
             self._choose_weights(xs, torch.stack([masks[m] for m in xs]).any(0), to_user)
 
     def _choose_weights(self, xs: Mapping[str, Tensor], known: Tensor, to_user: CSRGraph) -> None:
@@ -142,7 +142,7 @@ class ItemGraph(torch.nn.Module):
         for m in others:
             found = {share: recall({**shares, m: share}) for share in SHARES}
             share = max(found, key=lambda share: found[share])
-            shares[m], best = (share, found[share]) if found[share] > best else (0.0, best)
+            shares[m], best = (share, found[share]) if found[share] >= best else (0.0, best)
         self.modality_weight.copy_(self.modality_weight.new_tensor([shares[m] for m in xs]))
 
     def forward(
