@@ -23,7 +23,8 @@ FLOORS = (
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 OPTIONAL = {
     *("torch_sparse", "torch_scatter", "torch_cluster", "pyg_lib", "triton"),
-    *("matplotlib", "optuna"),
+    *("matplotlib", "optuna", "pyarrow", "PIL", "skimage"),
+    *("sentence_transformers", "timm", "torchvision"),
 }
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}

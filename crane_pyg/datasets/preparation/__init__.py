@@ -1,0 +1,1 @@
+"""From anybody's files to a folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads."""
