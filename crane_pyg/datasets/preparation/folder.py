@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crane_pyg import __version__
 from crane_pyg.datasets._reader import FEATURE_SUFFIX, ITEM, LABEL, USER
 
 METADATA = "dataset.json"
@@ -168,7 +168,7 @@ def fill_folder(
         "labels": np.bincount(interactions[LABEL].to_numpy(), minlength=3).tolist(),
     }
     files = sorted([METADATA, *(path.name for path in folder.iterdir())])
-    about = {"written_by": _WRITER, "version": __version__, "name": name, "files": files}
+    about = {"written_by": _WRITER, "version": version("crane-pyg"), "name": name, "files": files}
     text = json.dumps({**about, "counts": counts, **(metadata or {})}, indent=2)
     (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 
