@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -80,19 +82,20 @@ class FeatureCache:
 
     def _read(self, wanted: np.ndarray, found: np.ndarray) -> np.ndarray | None:
         out = None
-        files = sorted(self.folder.glob("*.npz")) if self.folder is not None else []
-        for path in files:
+        for path in sorted(self.folder.glob("*.npz")) if self.folder is not None else []:
             try:
                 with np.load(path, allow_pickle=False) as kept:
-                    keys, rows = kept["keys"].view(_DIGEST).ravel(), kept["rows"]
-            except (ValueError, OSError, EOFError, KeyError):
+                    keys = kept["keys"].view(_DIGEST).ravel()
+                    at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+                    here = wanted[at] == keys
+                    rows = kept["rows"][here] if here.any() else None
+            except (ValueError, OSError, EOFError, KeyError, BadZipFile, zlib.error):
                 continue
-            at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
-            here = wanted[at] == keys
-            if out is None:
-                out = np.zeros((len(wanted), rows.shape[1]), dtype=np.float32)
-            out[at[here]] = rows[here]
-            found[at[here]] = True
+            if rows is not None:
+                if out is None:
+                    out = np.zeros((len(wanted), rows.shape[1]), dtype=np.float32)
+                out[at[here]] = rows
+                found[at[here]] = True
         return out
 
     def _write(self, keys: np.ndarray, rows: np.ndarray) -> None:

@@ -3,18 +3,22 @@
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from crane_pyg.datasets.preparation.cache import FeatureCache, digest
+from crane_pyg.datasets.preparation.networks import (
+    PREFERRED,
+    TIMM,
+    TORCHVISION,
+    ImageEncoder,
+    load_network,
+    local_network,
+)
 
 LIGHT = "colour-histogram+hog"
-TIMM, TORCHVISION = "timm/", "torchvision/"
-PREFERRED = (TIMM + "vit_base_patch16_224.augreg2_in21k_ft_in1k", TORCHVISION + "resnet50")
 
 _BLOCK = 256
 _SIDE = 64
@@ -30,18 +34,6 @@ class EncodedImages(NamedTuple):
     features: np.ndarray
     encoder: str
     unreadable: dict[int, str]
-
-
-class ImageEncoder(NamedTuple):
-    """What turns pictures into rows, and its name with everything that changes them.
-
-    ``load`` makes one picture an array, ``encode`` makes a batch of those rows.
-    """
-
-    name: str
-    load: Callable[[Any], Any]
-    encode: Callable[[list[Any]], np.ndarray]
-    version: str
 
 
 def encode_images(
@@ -88,9 +80,9 @@ def encode_images(
                 good.append(position)
             except Exception as error:  # whatever a decoder raises on what is no picture
                 broken[keys[k]] = f"{type(error).__name__}: {error}"
-        made = chosen.encode(loaded) if loaded else np.zeros((0, 1), np.float32)
-        rows = np.full((len(block), made.shape[1]), np.nan, dtype=np.float32)
-        rows[good] = made
+        rows = np.full((len(block), chosen.width), np.nan, dtype=np.float32)
+        if good:
+            rows[good] = chosen.encode(loaded)
         return rows
 
     if not keys:
@@ -106,7 +98,7 @@ def encode_images(
         )
     features = np.zeros((len(paths), rows.shape[1]), dtype=np.float32)
     features[filled] = np.nan_to_num(rows, copy=False, nan=0.0)
-    return EncodedImages(features, f"{chosen.name}-{rows.shape[1]}", unreadable)
+    return EncodedImages(features, f"{chosen.name}-{chosen.width}", unreadable)
 
 
 def _open(path: Path, load: Callable[[Any], Any]) -> Any:
@@ -123,16 +115,12 @@ def _open(path: Path, load: Callable[[Any], Any]) -> Any:
 
 def _choose(name: str) -> ImageEncoder:
     if name == "auto":
-        for preferred in PREFERRED:
-            if (local := _network(preferred, local=True)) is not None:
-                return local
-        name = LIGHT
+        local = next(filter(None, map(local_network, PREFERRED)), None)
+        return local or _light()
     if name == LIGHT:
         return _light()
     if name.startswith((TIMM, TORCHVISION)):
-        network = _network(name, local=False)
-        assert network is not None
-        return network
+        return load_network(name)
     raise ValueError(
         f"The image encoder must be 'auto', '{LIGHT}', '{TIMM}NAME' or '{TORCHVISION}NAME' "
         f"(got {name!r})"
@@ -159,7 +147,8 @@ def _light() -> ImageEncoder:
         ]
         return np.concatenate([_colours(np.stack(batch)), _unit(np.stack(shapes))], axis=1)
 
-    return ImageEncoder(LIGHT, load, encode, f"scikit-image {version('scikit-image')}")
+    width = encode([load(Image.new("RGB", (1, 1)))]).shape[1]
+    return ImageEncoder(LIGHT, f"scikit-image {version('scikit-image')}", width, load, encode)
 
 
 _LUMA = np.array([0.299, 0.587, 0.114]) / 255
@@ -179,65 +168,3 @@ def _colours(x: np.ndarray) -> np.ndarray:
 
 def _unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-
-
-def _network(name: str, *, local: bool) -> ImageEncoder | None:
-    """A pretrained network; with :obj:`local`, :obj:`None` where anything of it is missing."""
-    kind, _, model_name = name.partition("/")
-    if find_spec(kind) is None:
-        if local:
-            return None
-        raise ValueError(f"The image encoder {name!r} needs the package {kind} (got none)")
-    if local and not (_timm_is_here if kind == "timm" else _torchvision_is_here)(model_name):
-        return None
-    try:
-        build = _timm if kind == "timm" else _torchvision
-        model, transform = build(model_name)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ValueError(f"The image encoder {name!r} cannot be loaded (got: {error})") from error
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = model.eval().to(device)
-
-    @torch.inference_mode()
-    def encode(batch: list[torch.Tensor]) -> np.ndarray:
-        parts = [model(torch.stack(batch[i : i + 32]).to(device)) for i in range(0, len(batch), 32)]
-        return torch.cat(parts).float().cpu().numpy()
-
-    return ImageEncoder(name, transform, encode, f"{kind} {version(kind)}")
-
-
-def _timm_is_here(model_name: str) -> bool:
-    import timm
-    from huggingface_hub import try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(model_name)
-    if config is None or config.hf_hub_id is None:
-        return False
-    files = ("model.safetensors", "pytorch_model.bin")
-    return any(isinstance(try_to_load_from_cache(config.hf_hub_id, file), str) for file in files)
-
-
-def _timm(model_name: str) -> tuple[torch.nn.Module, Callable[[Any], Any]]:
-    import timm
-
-    model = timm.create_model(model_name, pretrained=True, num_classes=0)
-    config = timm.data.resolve_model_data_config(model)
-    return model, timm.data.create_transform(**config, is_training=False)
-
-
-def _torchvision_is_here(model_name: str) -> bool:
-    from torchvision.models import get_model_weights
-
-    url = get_model_weights(model_name).DEFAULT.url
-    return Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2]).is_file()
-
-
-def _torchvision(model_name: str) -> tuple[torch.nn.Module, Callable[[Any], Any]]:
-    from torchvision.models import get_model, get_model_weights
-
-    weights = get_model_weights(model_name).DEFAULT
-    model = get_model(model_name, weights=weights)
-    last = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    parent, _, child = last[-1].rpartition(".")
-    setattr(model.get_submodule(parent), child, torch.nn.Identity())
-    return model, weights.transforms()

@@ -140,14 +140,8 @@ class DelimitedTable:
                 yield file
 
     def _undecodable(self) -> int:
-        line = 0
         with self._bytes() as raw:
-            for line, content in enumerate(raw, 1):
-                try:
-                    content.decode()
-                except UnicodeDecodeError:
-                    break
-        return line
+            return next(line for line, content in enumerate(raw, 1) if not _is_utf8(content))
 
     def _readable_lines(self) -> int:
         lines = 0
@@ -217,6 +211,14 @@ def _check_names(columns: list[str], where: str) -> None:
     for column in columns:
         if columns.count(column) > 1:
             raise ValueError(f"{where}: must name each column once (got {column!r} twice)")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _spoken(delimiter: str) -> str:
