@@ -96,11 +96,25 @@ def peak_memory(build: Callable[[int], Rival], n: int, device: torch.device) -> 
         return _cuda_memory(build, n)
     if sys.platform != "linux":
         return None
+    with _fresh_process() as pool:
+        return pool.submit(_resident_memory, build, n, torch.get_num_threads()).result()
+
+
+def with_peak(work: Callable[..., Any], *args: Any) -> tuple[Any, int]:
+    """What ``work`` returns in a fresh Linux process, and the most bytes that it had, torch's too."""
+    with _fresh_process() as pool:
+        return pool.submit(_with_peak, work, args).result()
+
+
+def _with_peak(work: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, int]:
+    return work(*args), _proc("self/status", "VmHWM")
+
+
+def _fresh_process() -> ProcessPoolExecutor:
     # Forked from a server that holds the imports and has no threads yet: fresh, and in no time.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.measure", "crane_pyg.nn.models"])
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_resident_memory, build, n, torch.get_num_threads()).result()
+    return ProcessPoolExecutor(1, mp_context=context)
 
 
 def _resident_memory(build: Callable[[int], Rival], n: int, num_threads: int) -> Memory:

@@ -84,10 +84,10 @@ def align_features(
         )
     place = {name: row for row, name in enumerate(names)}
     if len(place) < len(names):
-        row = next(row for row, name in enumerate(names) if place[name] != row)
+        first = next(row for row, name in enumerate(names) if place[name] != row)
         raise ValueError(
-            f"{source} must name each item once (got {names[row]!r} for rows {row} and "
-            f"{place[names[row]]})"
+            f"{source} must name each item once (got {names[first]!r} for rows {first} and "
+            f"{place[names[first]]})"
         )
     row = np.array([place.get(item, -1) for item in items], dtype=np.int64)
     if (row < 0).all():
@@ -177,7 +177,7 @@ def _read_ids(path: Path) -> list[str]:
     if path.suffix == ".npy":
         return _names(_load_npy(path)[0])
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"'{path}' must be UTF-8, an id per line (got: {error})") from error
 

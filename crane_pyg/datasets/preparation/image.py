@@ -85,19 +85,15 @@ def encode_images(
             rows[good] = chosen.encode(loaded)
         return rows
 
-    if not keys:
-        raise ValueError(f"There is no picture to encode (got {len(paths)} items without one)")
-    kept = FeatureCache(cache, f"{chosen.name} {chosen.version}")
-    rows = kept.rows(keys, encode, block=_BLOCK, title=f"images, {chosen.name}")
-    unreadable |= {i: broken[key] for i, key in zip(filled, keys) if key in broken}
-    if len(unreadable) == len(filled):
-        first = min(unreadable)
-        raise ValueError(
-            f"'{paths[first]}' must be a picture, and so must the others: none of "
-            f"{len(unreadable):,} can be read (got {unreadable[first]})"
-        )
-    features = np.zeros((len(paths), rows.shape[1]), dtype=np.float32)
-    features[filled] = np.nan_to_num(rows, copy=False, nan=0.0)
+    features = np.zeros((len(paths), chosen.width), dtype=np.float32)
+    if keys:
+        kept = FeatureCache(cache, f"{chosen.name} {chosen.version}")
+        rows = kept.rows(keys, encode, block=_BLOCK, title=f"images, {chosen.name}")
+        features[filled] = np.nan_to_num(rows, copy=False, nan=0.0)
+        unreadable |= {i: broken[key] for i, key in zip(filled, keys) if key in broken}
+    if not features.any():
+        reason = f"for example {next(iter(unreadable.values()))}" if unreadable else "no pictures"
+        raise ValueError(f"There is no picture that can be read (got {reason})")
     return EncodedImages(features, f"{chosen.name}-{chosen.width}", unreadable)
 
 

@@ -68,7 +68,8 @@ def _encoder(
 
     @torch.inference_mode()
     def encode(pictures: list[torch.Tensor]) -> np.ndarray:
-        batches = torch.stack(pictures).split(_BATCH)
+        starts = range(0, len(pictures), _BATCH)
+        batches = [torch.stack(pictures[i : i + _BATCH]) for i in starts]
         return torch.cat([model(batch.to(device)).float().cpu() for batch in batches]).numpy()
 
     width = encode([transform(Image.new("RGB", (1, 1)))]).shape[1]

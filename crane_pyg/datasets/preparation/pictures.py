@@ -34,7 +34,7 @@ def pictures_by_column(
 ) -> list[Path | None]:
     """Follows the paths of a column, relative to a folder, that must stay inside it.
 
-    An empty cell, or a path to nothing, is :obj:`None`.
+    An empty cell is :obj:`None`. Whether there is a file is not asked.
 
     Raises:
         ValueError: naming file, line and column, if a path is absolute, climbs out of the folder
@@ -57,7 +57,6 @@ def pictures_by_column(
                 raise ValueError(
                     f"{table.where(row)}, column '{column}': must {wrong} (got {name!r})"
                 )
-            path = path if path is not None and path.is_file() else None
         found.append(path)
     return found
 

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
-_BLOCK = 50_000
+_BLOCK = 20_000
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 

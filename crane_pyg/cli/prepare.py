@@ -1,0 +1,168 @@
+"""``python -m crane_pyg prepare``."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from crane_pyg.datasets.preparation import Encoding, Rules, Sources, prepare
+from crane_pyg.datasets.preparation.columns import ITEM, LABEL, RATING, TIME, USER
+from crane_pyg.datasets.preparation.filters import RATIO
+from crane_pyg.datasets.preparation.selection import SPLITS
+from crane_pyg.datasets.preparation.sources import UNKNOWN
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    _add_sources(parser)
+    _add_columns(parser)
+    _add_rules(parser)
+    encode = parser.add_argument_group("texts and pictures")
+    encode.add_argument(
+        "--text-encoder",
+        default="auto",
+        help="tfidf-svd, or a model of sentence-transformers; auto takes the latter if it is here",
+    )
+    encode.add_argument(
+        "--image-encoder",
+        default="auto",
+        help="colour-histogram+hog, timm/NAME or torchvision/NAME; auto takes a network if it is "
+        "here",
+    )
+    encode.add_argument(
+        "--cache", type=Path, default=_cache(), metavar="DIR", help="keeps what was encoded"
+    )
+    encode.add_argument("--strict", action="store_true", help="unreadable pictures are an error")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--name", help="of the data set (default: the folder's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a data set in --out")
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    table = "CSV or TSV (perhaps gzipped), or parquet"
+    group.add_argument("--interactions", type=Path, required=True, metavar="FILE", help=table)
+    group.add_argument("--items", type=Path, metavar="FILE", help=table)
+    group.add_argument(
+        "--images", type=Path, metavar="DIR", help="ITEM-ID.jpg, .png, ..., or see --image-column"
+    )
+    for option, what in (
+        ("features", "features computed elsewhere: .npy, .npz, .pt or .parquet; repeatable"),
+        ("ids", "whose the rows of --features NAME are: an id per line; repeatable"),
+    ):
+        group.add_argument(
+            f"--{option}", action="append", type=_named, default=[], metavar="NAME=FILE", help=what
+        )
+    group.add_argument(
+        "--delimiter", type=_delimiter, help="a character, or 'tab' (default: the header's)"
+    )
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("columns (default: those with a usual name)")
+    for role in (USER, ITEM, RATING, TIME, LABEL):
+        group.add_argument(f"--{role}-column", metavar="NAME", help="of the interactions")
+    group.add_argument("--item-id-column", metavar="NAME", help="of the items")
+    group.add_argument("--text-columns", type=_list, metavar="A,B,...", help="of the items")
+    group.add_argument(
+        "--image-column", metavar="NAME", help="of the items: paths in the folder of --images"
+    )
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what stays, and where it goes")
+    group.add_argument("--min-rating", type=float, metavar="R", help="drop what is rated lower")
+    group.add_argument(
+        "--k-core", type=int, default=0, metavar="K", help="of users and items with as many"
+    )
+    group.add_argument(
+        "--min-interactions", type=int, default=0, metavar="K", help="of users with as many"
+    )
+    group.add_argument(
+        "--unknown-items", choices=UNKNOWN, default="error", help="those not in --items"
+    )
+    group.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="random",
+        help="random; time: at two moments for all users; last: each user's last for test and the "
+        "one before for validation; given: by --label-column",
+    )
+    group.add_argument(
+        "--ratio", type=_ratio, default=",".join(map(str, RATIO)), help="of random and time"
+    )
+    group.add_argument("--split-seed", type=int, default=0, help="of random")
+
+
+def run(args: argparse.Namespace) -> None:
+    roles = (USER, ITEM, RATING, TIME, LABEL)
+    columns = {role: getattr(args, f"{role}_column") for role in roles}
+    sources = Sources(
+        interactions=args.interactions,
+        items=args.items,
+        images=args.images,
+        features=_distinct("--features", args.features),
+        ids=_distinct("--ids", args.ids),
+        columns={role: column for role, column in columns.items() if column is not None},
+        item_column=args.item_id_column,
+        image_column=args.image_column,
+        text_columns=args.text_columns,
+        delimiter=args.delimiter,
+    )
+    rules = Rules(
+        min_rating=args.min_rating,
+        k_core=args.k_core,
+        min_interactions=args.min_interactions,
+        split=args.split,
+        ratio=args.ratio,
+        seed=args.split_seed,
+    )
+    report = prepare(
+        sources,
+        args.out,
+        name=args.name,
+        rules=rules,
+        encoding=Encoding(args.text_encoder, args.image_encoder, args.cache, args.strict),
+        unknown_items=args.unknown_items,
+        overwrite=args.overwrite,
+        show=lambda line: print(line, file=sys.stderr),
+    )
+    print(report)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "crane_pyg")
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not path or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        raise argparse.ArgumentTypeError(f"expects NAME=FILE, NAME of letters (got {text!r})")
+    return name, Path(path)
+
+
+def _distinct(option: str, pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError(f"{option} must name each once (got {[name for name, _ in pairs]})")
+    return named
+
+
+def _delimiter(text: str) -> str:
+    mark = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(mark) != 1 or mark in '"\r\n':
+        raise argparse.ArgumentTypeError(f"one character, or 'tab' (got {text!r})")
+    return mark
+
+
+def _list(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _ratio(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"three numbers (got {text!r})") from None
