@@ -101,7 +101,7 @@ def peak_memory(build: Callable[[int], Rival], n: int, device: torch.device) -> 
 
 
 def with_peak(work: Callable[..., Any], *args: Any) -> tuple[Any, int]:
-    """What ``work`` returns in a fresh Linux process, and the most bytes that it had, torch's too."""
+    """What ``work`` returns in a fresh process on Linux, and the most bytes that this one held."""
     with _fresh_process() as pool:
         return pool.submit(_with_peak, work, args).result()
 

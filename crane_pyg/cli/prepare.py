@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,8 +137,8 @@ def _cache() -> Path:
 
 def _named(text: str) -> tuple[str, Path]:
     name, _, path = text.partition("=")
-    if not path or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
-        raise argparse.ArgumentTypeError(f"expects NAME=FILE, NAME of letters (got {text!r})")
+    if not path:
+        raise argparse.ArgumentTypeError(f"expects NAME=FILE (got {text!r})")
     return name, Path(path)
 
 

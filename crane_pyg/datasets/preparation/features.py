@@ -1,6 +1,7 @@
 """Features that somebody computed already, put beside the items by their ids."""
 
 import pickle
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +131,9 @@ def _load_npz(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 def _load_pt(path: Path) -> tuple[np.ndarray, list[str] | None]:
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle's protocol, where an error follows
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"'{path}' must hold tensors and no code (got: {reason})") from error

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -173,6 +174,14 @@ def fill_folder(
     (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 
 
+def check_modality(name: str) -> None:
+    """Raises a :class:`ValueError` if features of this name would be no attribute of a graph."""
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or re.match("x(_|$)", name):
+        raise ValueError(
+            f"Features cannot be called {name!r}: letters, digits and '_', not 'x' and not 'x_...'"
+        )
+
+
 def open_features(folder: Path, modality: str, shape: tuple[int, int]) -> np.memmap:
     """Makes a modality's file, zero everywhere, to be filled through memory in any order.
 
@@ -182,6 +191,7 @@ def open_features(folder: Path, modality: str, shape: tuple[int, int]) -> np.mem
     Shapes:
         - **output:** :math:`(N, d)` in :obj:`float32`
     """
+    check_modality(modality)
     path = folder / f"{modality}{FEATURE_SUFFIX}"
     header = {"descr": "<f4", "fortran_order": False, "shape": tuple(map(int, shape))}
     with path.open("wb") as file:
@@ -213,6 +223,7 @@ def _check_table(interactions: pd.DataFrame, num_users: int, num_items: int) -> 
 def _write_features(
     folder: Path, modality: str, num_items: int, blocks: Iterable[np.ndarray]
 ) -> None:
+    check_modality(modality)
     done, width = 0, None
     with (folder / f"{modality}{FEATURE_SUFFIX}").open("wb") as file:
         for block in blocks:

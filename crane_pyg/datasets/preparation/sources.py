@@ -20,6 +20,7 @@ from crane_pyg.datasets.preparation.columns import (
     choose_texts,
     spoken,
 )
+from crane_pyg.datasets.preparation.folder import check_modality
 from crane_pyg.datasets.preparation.log import Log
 from crane_pyg.datasets.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.datasets.preparation.tables import Table, open_table
@@ -69,6 +70,8 @@ class Opened:
         self.sources = sources
         if LABEL in sources.columns and not labelled:
             raise ValueError("A label column needs the split 'given' (got another)")
+        for modality in sources.features:
+            check_modality(modality)
         if alone := sources.ids.keys() - sources.features.keys():
             raise ValueError(f"Ids need features of the same name (got {sorted(alone)})")
         self.log = open_table(sources.interactions, delimiter=sources.delimiter)
