@@ -84,7 +84,7 @@ class FeatureCache:
         out = None
         for path in sorted(self.folder.glob("*.npz")) if self.folder is not None else []:
             try:
-                with np.load(path, allow_pickle=False) as kept:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                     keys = kept["keys"].view(_DIGEST).ravel()
                     at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
                     here = wanted[at] == keys

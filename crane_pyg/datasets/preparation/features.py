@@ -122,7 +122,7 @@ def _load_npy(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 def _load_npz(path: Path) -> tuple[np.ndarray, list[str] | None]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {name: archive[name] for name in ("ids", "features") if name in archive}
     except (ValueError, EOFError, OSError, AttributeError, TypeError, BadZipFile) as error:
         raise ValueError(f"'{path}' must be an '.npz' file of numbers (got: {error})") from error

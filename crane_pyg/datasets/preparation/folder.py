@@ -1,5 +1,6 @@
 """A data set's folder, written beside its place and put there whole."""
 
+import csv
 import json
 import os
 import re
@@ -158,7 +159,13 @@ def fill_folder(
     )
     for kind, ids, column in (("users", users, USER), ("items", items, ITEM)):
         table = pd.DataFrame({column: np.arange(len(ids)), ORIGINAL: ids})
-        table.to_csv(folder / f"{kind}.csv", index=False, lineterminator="\n")
+        # Every id in quotes: a carriage return in one is else not.
+        table.to_csv(
+            folder / f"{kind}.csv",
+            index=False,
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC,
+        )
     for modality, rows in (features or {}).items():
         blocks = [rows] if isinstance(rows, np.ndarray) else rows
         _write_features(folder, modality, len(items), blocks)
@@ -243,9 +250,7 @@ def _write_features(
                 file.write(rows.data)
             done += len(block)
     if done != num_items:
-        raise ValueError(
-            f"Features '{modality}' must have a row per item: {num_items} (got {done})"
-        )
+        raise ValueError(f"Features '{modality}' need {num_items} rows, one per item (got {done})")
 
 
 def _written(out: Path) -> set[str]:

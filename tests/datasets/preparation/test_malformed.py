@@ -360,6 +360,13 @@ def an_archive_without_ids(shop):
     return ["--features", f"audio={shop.path('x.npz')}"]
 
 
+@case(r"x\.npz' must be an '\.npz' file of numbers")
+def an_archive_cut_off(shop):
+    np.savez(shop.folder / "x.npz", features=FEATURES, ids=np.array(ITEMS))
+    os.truncate(shop.folder / "x.npz", 300)
+    return ["--features", f"audio={shop.path('x.npz')}"]
+
+
 @case(r"x\.npz' must be an '\.npz' file of numbers \(got: .*allow_pickle=False\)")
 def an_archive_with_objects_for_ids(shop):
     np.savez(shop.folder / "x.npz", features=FEATURES, ids=np.array(ITEMS, dtype=object))
