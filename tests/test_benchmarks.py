@@ -7,7 +7,15 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from benchmarks import approximations, defaults, measure, spmv_vs_dense, sweep, tanh_attention
+from benchmarks import (
+    approximations,
+    defaults,
+    measure,
+    prepare,
+    spmv_vs_dense,
+    sweep,
+    tanh_attention,
+)
 from crane_pyg.ops.attention import nystrom
 
 
@@ -187,3 +195,15 @@ def test_peak_memory_is_that_of_the_step():
     memory = measure.peak_memory(_fill, 64 * 1024, torch.device("cpu"))
     assert memory.output == memory.results == 4 * 64 * 1024
     assert memory.forward == pytest.approx(64 * 2**20, rel=0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak")
+def test_prepare(capsys, tmp_path):
+    sizes = ["--lines", "900", "--users", "30", "--items", "20", "--words", "4"]
+    prepare.main([*sizes, "--out", str(tmp_path / "runs.jsonl")])
+    line = last_line(capsys)
+    assert "rows read: 900" in line["report"]
+    assert "text: tfidf-svd-20, 0 items lack it (all-zero row)" in line["report"]
+    assert 0 < line["cpu_seconds"]
+    assert line["peak_mb"] > 100
+    assert json.loads((tmp_path / "runs.jsonl").read_text()) == line

@@ -98,15 +98,18 @@ def encode_images(
 
 
 def _open(path: Path, load: Callable[[Any], Any]) -> Any:
+    """Loads a picture, on white where it is transparent."""
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as image:
-            rgba = image.convert("RGBA")
-    white = Image.new("RGBA", rgba.size, "white")
-    return load(Image.alpha_composite(white, rgba).convert("RGB"))
+            if image.has_transparency_data:
+                rgba = image.convert("RGBA")
+                white = Image.new("RGBA", rgba.size, "white")
+                return load(Image.alpha_composite(white, rgba).convert("RGB"))
+            return load(image.convert("RGB"))
 
 
 def _choose(name: str) -> ImageEncoder:

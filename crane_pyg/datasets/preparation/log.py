@@ -96,7 +96,7 @@ class _Ids(_Column):
         number = self.number
         before = len(number)
         codes = [number.setdefault(value, len(number)) for value in values]
-        for value in islice(number, before, None):
+        for value in islice(reversed(number), len(number) - before):  # the new ones
             if value.strip().lower() in NOTHING:
                 self.refuse(values, values.index(value), "an id")
         return np.array(codes, dtype=np.int32)

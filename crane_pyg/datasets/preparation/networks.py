@@ -34,12 +34,15 @@ class ImageEncoder(NamedTuple):
 
 
 def local_network(name: str) -> ImageEncoder | None:
-    """Loads a network if its package and its weights are on this machine already."""
+    """Loads a network if its package, able to run, and its weights are on this machine already."""
     kind, _, model_name = name.partition("/")
     if find_spec(kind) is None:
         return None
     is_here = _timm_is_here if kind == "timm" else _torchvision_is_here
-    return load_network(name) if is_here(model_name) else None
+    try:
+        return load_network(name) if is_here(model_name) else None
+    except (ImportError, RuntimeError):  # built for another torch
+        return None
 
 
 def load_network(name: str) -> ImageEncoder:
@@ -53,7 +56,7 @@ def load_network(name: str) -> ImageEncoder:
         raise ValueError(f"The image encoder {name!r} needs the package {kind} (got none)")
     try:
         model, transform = (_timm if kind == "timm" else _torchvision)(model_name)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise ValueError(f"The image encoder {name!r} cannot be loaded (got: {error})") from error
     return _encoder(name, version(kind), model, transform)
 
