@@ -8,8 +8,6 @@ def test_from_a_log_to_a_trained_model(tmp_path, capsys):
     pd.DataFrame(rows, columns=["reader", "book"]).to_csv(
         tmp_path / "log.tsv", sep="\t", index=False
     )
-    items = pd.DataFrame({"book": [f"i{i}" for i in range(20)], "blurb": ["odd", "even"] * 10})
-    items.to_csv(tmp_path / "books.csv", index=False)
     out = str(tmp_path / "out")
     main(
         [
