@@ -159,6 +159,11 @@ def free_memory(device: torch.device) -> float:
     return _proc("meminfo", "MemAvailable") if sys.platform == "linux" else float("inf")
 
 
+def resident_peak() -> int:
+    """Bytes that this process had in memory at most, on Linux."""
+    return _proc("self/status", "VmHWM")
+
+
 def slope(sizes: Sequence[int], values: Sequence[float]) -> float | None:
     """The exponent of the power law that fits the upper half of the sizes."""
     half = len(sizes) // 2

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import torch
 
 from crane_pyg.datasets import load_dataset
+from crane_pyg.datasets.multimodal import SPLITS
 from crane_pyg.experiments import FIT_DEFAULTS, check_settings
 
 FIT_HELPS = {
@@ -31,9 +32,11 @@ class Parser(argparse.ArgumentParser):
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", help="folder with NAME.inter and MODALITY_feat.npy files, or a synthetic preset"
+        "data",
+        help="folder with NAME.inter and MODALITY_feat.npy files, or with the original files of "
+        "Amazon in raw/; amazon:CATEGORY, downloaded to data/; or a synthetic preset",
     )
-    parser.add_argument("--split", choices=["given", "random"], default="given")
+    parser.add_argument("--split", choices=SPLITS, default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
 

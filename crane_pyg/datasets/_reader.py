@@ -8,11 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-USER, ITEM, LABEL = "userID", "itemID", "x_label"
+USER, ITEM, LABEL, TIMESTAMP = "userID", "itemID", "x_label", "timestamp"
 MAX_ID = 2**31 - 1
 FEATURE_SUFFIX = "_feat.npy"
 
-_BOUNDS = {USER: MAX_ID, ITEM: MAX_ID, LABEL: 2}
+_BOUNDS = {USER: MAX_ID, ITEM: MAX_ID, LABEL: 2, TIMESTAMP: 2**53}
 _INTEGER = r"\s*[+-]?\d{1,18}\s*"
 _BLOCK = 4096
 
@@ -34,40 +34,43 @@ def find_interactions(folder: str | Path, name: str | None = None) -> Path:
     return found[0]
 
 
-def read_interactions(path: str | Path, *, labelled: bool = True) -> tuple[Tensor, Tensor | None]:
+def read_interactions(
+    path: str | Path, *, column: str | None = LABEL
+) -> tuple[Tensor, Tensor | None]:
     """Reads a tab-separated table of interactions, one row each, in file order.
 
     Args:
         path (str or Path): A text file whose header names at least the columns ``userID``,
-            ``itemID`` and, if :obj:`labelled`, ``x_label``. Other columns are not looked at.
-        labelled (bool, optional): Whether to read ``x_label``: 0 train, 1 validation, 2 test.
-            (default: :obj:`True`)
+            ``itemID`` and :obj:`column`. Other columns are not looked at.
+        column (str, optional): ``'x_label'``: 0 train, 1 validation, 2 test; ``'timestamp'``; or
+            :obj:`None`. (default: :obj:`'x_label'`)
 
     Shapes:
-        - **output:** pairs :math:`(2, E)` of users and items, and their labels :math:`(E)` or
-          :obj:`None`, all :obj:`int64`
+        - **output:** pairs :math:`(2, E)` of users and items, and their :obj:`column` :math:`(E)`
+          or :obj:`None`, all :obj:`int64`
 
     Raises:
         ValueError: naming the file, the column, the line (counted from 1) and the value, if a
             column is missing, the file has no rows, an id is not an integer from 0 to
-            :math:`2^{31} - 1`, or a label is not 0, 1 or 2.
+            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not an integer from 0 to
+            :math:`2^{53}`.
     """
     path = Path(path)
-    columns = [USER, ITEM, LABEL] if labelled else [USER, ITEM]
+    columns = [USER, ITEM] if column is None else [USER, ITEM, column]
     _check_header(path, columns)
     table = _read_columns(path, columns)
     if table.empty:
         raise ValueError(f"'{path}' has a header but no interactions (got 0 rows)")
     if any(dtype != np.int64 for dtype in table.dtypes):
         _raise_unparsable(path, _read_columns(path, columns, dtype=str))
-    for column in columns:
-        values = table[column].to_numpy()
-        bad = (values < 0) | (values > _BOUNDS[column])
+    for name in columns:
+        values = table[name].to_numpy()
+        bad = (values < 0) | (values > _BOUNDS[name])
         if bad.any():
             row = int(bad.argmax())
-            raise _cell_error(path, column, row, str(values[row]))
+            raise _cell_error(path, name, row, str(values[row]))
     cells = torch.from_numpy(table[columns].to_numpy(dtype=np.int64).T.copy())
-    return cells[:2], cells[2] if labelled else None
+    return cells[:2], None if column is None else cells[2]
 
 
 def check_items(path: Path, item: Tensor, feature_path: Path, num_rows: int) -> None:
@@ -117,8 +120,11 @@ def read_features(path: str | Path) -> tuple[Tensor, Tensor]:
         raise ValueError(f"'{path}' must hold real numbers (got dtype {stored.dtype})")
     if stored.ndim != 2 or 0 in stored.shape:
         raise ValueError(f"'{path}' must be a matrix with a row per item (got {stored.shape})")
-    with np.errstate(over="ignore"):
-        features = np.array(stored, dtype=np.float32, order="C")
+    if stored.dtype == np.float32 and stored.flags.c_contiguous:
+        features = np.load(path, allow_pickle=False)  # once: mapped pages count as memory too
+    else:
+        with np.errstate(over="ignore"):
+            features = np.array(stored, dtype=np.float32, order="C")
     _check_finite(path, features, stored)
     return torch.from_numpy(features), torch.from_numpy(features.any(axis=1))
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+from crane_pyg.datasets.amazon import AmazonMultimodal
+from crane_pyg.datasets.amazon.categories import find_category, guess_category
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.synthetic import PRESETS, SyntheticMultimodal
+
+AMAZON = "amazon:"
 
 
 def load_dataset(
@@ -12,20 +16,38 @@ def load_dataset(
     """Read a folder, or draw a synthetic preset, whichever :obj:`source` names.
 
     Args:
-        source: a folder that :class:`MultimodalDataset` reads, or a preset of
-            :class:`SyntheticMultimodal`. A folder wins where both exist.
+        source: a folder that :class:`MultimodalDataset` reads; one whose folder ``raw`` holds the
+            files of :class:`AmazonMultimodal`; ``'amazon:baby'`` or the like, which is such a
+            folder ``data/amazon-baby``, filled by downloads; or a preset of
+            :class:`SyntheticMultimodal`. A folder wins where several are meant.
         split, seed, min_user_interactions: of :class:`MultimodalDataset`; a preset is drawn by
             ``seed`` and its own random split.
 
     Raises:
-        ValueError: if ``source`` is neither, or the folder's files are wrong.
+        ValueError: if ``source`` is none of these, or the files are wrong.
     """
-    if Path(source).is_dir():
+    folder, name = Path(source), str(source)
+    category = None
+    if not folder.is_dir() and name.startswith(AMAZON):
+        category = find_category(name.removeprefix(AMAZON))
+        folder = Path("data", f"amazon-{category.short}")
+    elif (folder / "raw").is_dir() and not any(folder.glob("*.inter")):
+        category = guess_category(folder / "raw")
+    if category is not None:
+        return AmazonMultimodal(
+            folder,
+            category.name,
+            split=split,
+            seed=seed,
+            min_user_interactions=min_user_interactions,
+        )
+    if folder.is_dir():
         return MultimodalDataset(
-            source, split=split, seed=seed, min_user_interactions=min_user_interactions
+            folder, split=split, seed=seed, min_user_interactions=min_user_interactions
         )
     if source not in PRESETS:
         raise ValueError(
-            f"data must be a folder or one of the presets {', '.join(PRESETS)} (got '{source}')"
+            f"data must be a folder, '{AMAZON}<category>' or one of the presets "
+            f"{', '.join(PRESETS)} (got '{source}')"
         )
-    return SyntheticMultimodal(str(source), seed=seed)
+    return SyntheticMultimodal(name, seed=seed)

@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 
 from crane_pyg.datasets._reader import (
     LABEL,
+    TIMESTAMP,
     check_items,
     find_features,
     find_interactions,
@@ -23,7 +24,10 @@ from crane_pyg.datasets.interactions import (
     merge_duplicates,
     random_split,
 )
+from crane_pyg.datasets.preparation.filters import split_by_time
 from crane_pyg.datasets.report import DatasetReport
+
+SPLITS = {"given": LABEL, "random": None, "time": TIMESTAMP}  # and the column each needs
 
 
 class MultimodalDataset(InMemoryDataset):
@@ -44,7 +48,8 @@ class MultimodalDataset(InMemoryDataset):
         name (str, optional): Which ``.inter`` file to read, without its ending. If :obj:`None`,
             the folder must hold exactly one. (default: :obj:`None`)
         split (str, optional): ``'given'`` takes the split from ``x_label``; ``'random'`` draws
-            one, 8:1:1 over all interactions, and does not need that column.
+            one, 8:1:1 over all interactions, ``'time'`` the same by the column ``timestamp``
+            at two moments that are the same for all users; these do not need ``x_label``.
             (default: :obj:`'given'`)
         seed (int, optional): Seed of the random split. (default: :obj:`0`)
         min_user_interactions (int, optional): Drops, before splitting, users with fewer distinct
@@ -75,8 +80,8 @@ class MultimodalDataset(InMemoryDataset):
         pre_transform: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        if split not in ("given", "random"):
-            raise ValueError(f"`split` must be 'given' or 'random' (got {split!r})")
+        if split not in SPLITS:
+            raise ValueError(f"`split` must be one of {list(SPLITS)} (got {split!r})")
         if min_user_interactions < 0:
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"
@@ -85,7 +90,7 @@ class MultimodalDataset(InMemoryDataset):
         self.split = split
         self.seed = seed
         self.min_user_interactions = min_user_interactions
-        self._path = find_interactions(self.root, name)
+        self._path = self._locate(name)
         self.name = self._path.stem
         data = self._read()
         self.data = data if pre_transform is None else pre_transform(data)
@@ -96,16 +101,20 @@ class MultimodalDataset(InMemoryDataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        paths = [self._path, *find_features(self.root).values()]
+        paths = [self._path, *find_features(self._path.parent).values()]
         return [path.name for path in paths]
 
     @property
     def processed_file_names(self) -> list[str]:
         return []
 
+    def _locate(self, name: str | None) -> Path:
+        """Returns the path of the interactions, next to which the features lie."""
+        return find_interactions(self.root, name)
+
     def _read(self) -> HeteroData:
-        features, masks, source = _read_modalities(self.root)
-        rows, given = read_interactions(self._path, labelled=self.split == "given")
+        features, masks, source = _read_modalities(self._path.parent)
+        rows, given = read_interactions(self._path, column=SPLITS[self.split])
         num_users, num_items = (rows.max(dim=1).values + 1).tolist()
         if source is not None:
             rows_of_features = next(iter(features.values())).size(0)
@@ -120,8 +129,11 @@ class MultimodalDataset(InMemoryDataset):
             pairs, label, original_id = drop_rare_users(pairs, label, self.min_user_interactions)
         num_dropped = num_users - original_id.numel()
 
-        if given is None:
+        if self.split == "random":
             label = self._split_at_random(pairs.size(1))
+        elif self.split == "time":
+            label = torch.from_numpy(split_by_time(label.numpy()))
+            num_leaked = 0  # a pair at two moments, kept at the earlier
         self._check_splits(label)
         data = build_hetero_data(
             pairs,
@@ -154,9 +166,10 @@ class MultimodalDataset(InMemoryDataset):
         for value, count in enumerate(torch.bincount(label, minlength=3).tolist()):
             if count == 0:
                 raise ValueError(
-                    f"'{self._path}', column '{LABEL}': the {SPLIT_NAMES[value]} split is empty: "
-                    f"no pair is left with {LABEL} {value} "
-                    f"(got min_user_interactions={self.min_user_interactions})"
+                    f"'{self._path}', column '{SPLITS[self.split]}': the {SPLIT_NAMES[value]} "
+                    f"split is empty: no pair is left with {LABEL} {value} "
+                    f"(got split={self.split!r}, "
+                    f"min_user_interactions={self.min_user_interactions})"
                 )
 
     def __repr__(self) -> str:
@@ -167,7 +180,7 @@ class MultimodalDataset(InMemoryDataset):
         )
 
 
-def _read_modalities(folder: str) -> tuple[dict[str, Tensor], dict[str, Tensor], Path | None]:
+def _read_modalities(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], Path | None]:
     features: dict[str, Tensor] = {}
     masks: dict[str, Tensor] = {}
     first: tuple[Path, int] | None = None

@@ -25,6 +25,7 @@ class DatasetReport:
         items_without_train (int): Items without a training interaction.
         items_without_modality (int): Items that lack every modality.
         num_missing (dict): How many items lack each modality (their row is all zero).
+        notes (tuple, optional): Lines on what only some data sets have. (default: :obj:`()`)
     """
 
     num_users: int
@@ -39,6 +40,7 @@ class DatasetReport:
     items_without_train: int
     items_without_modality: int
     num_missing: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_data(
@@ -90,4 +92,5 @@ class DatasetReport:
             f"{name}: {count:,} items lack it (all-zero row)"
             for name, count in self.num_missing.items()
         ]
+        lines += self.notes
         return "\n".join(lines)

@@ -35,8 +35,8 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
     assert pairs.tolist() == [[1], [2]]
 
 
-def test_label_column_is_not_needed_when_unlabelled(tmp_path):
-    pairs, label = read_interactions(write(tmp_path, "userID\titemID\n1\t2\n"), labelled=False)
+def test_label_column_is_not_needed_when_not_asked_for(tmp_path):
+    pairs, label = read_interactions(write(tmp_path, "userID\titemID\n1\t2\n"), column=None)
     assert pairs.tolist() == [[1], [2]]
     assert label is None
 

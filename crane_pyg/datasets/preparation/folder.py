@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crane_pyg.datasets._reader import FEATURE_SUFFIX, ITEM, LABEL, USER
+from crane_pyg.datasets._reader import FEATURE_SUFFIX, ITEM, LABEL, TIMESTAMP, USER
 
 METADATA = "dataset.json"
-RATING, TIMESTAMP, ORIGINAL = "rating", "timestamp", "original_id"
+RATING, ORIGINAL = "rating", "original_id"
 COLUMNS = (USER, ITEM, LABEL, RATING, TIMESTAMP)
 
 _WRITER = "crane_pyg"

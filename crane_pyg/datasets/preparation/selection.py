@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from crane_pyg.datasets._reader import ITEM, LABEL, USER
+from crane_pyg.datasets._reader import ITEM, LABEL, TIMESTAMP, USER
 from crane_pyg.datasets.interactions import SPLIT_NAMES
 from crane_pyg.datasets.preparation.filters import (
     RATIO,
@@ -17,7 +17,7 @@ from crane_pyg.datasets.preparation.filters import (
     split_last,
     split_random,
 )
-from crane_pyg.datasets.preparation.folder import RATING, TIMESTAMP
+from crane_pyg.datasets.preparation.folder import RATING
 from crane_pyg.datasets.preparation.log import Log
 
 SPLITS = ("random", "time", "last", "given")
