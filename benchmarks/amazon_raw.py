@@ -9,6 +9,7 @@ reads them by :class:`~crane_pyg.datasets.AmazonMultimodal` in a fresh process, 
 they are converted.
 """
 
+import argparse
 import gzip
 import json
 import shutil

@@ -129,10 +129,11 @@ class AmazonMultimodal(MultimodalDataset):
 
     def _is_converted(self) -> bool:
         about = self._about()
+        if "originals" not in about or self.force_reload:
+            return False
         originals = fingerprint(Path(self.raw_dir), self.category)
-        is_current = originals.items() <= about.get("originals", {}).items()
-        has_texts = self.text_encoder in (None, about.get("text_encoder"))
-        return bool(about) and is_current and has_texts and not self.force_reload
+        is_current = originals.items() <= about["originals"].items()
+        return is_current and self.text_encoder in (None, about["text_encoder"])
 
     def _about(self) -> dict[str, Any]:
         """What the conversion noted; nothing where there was none."""

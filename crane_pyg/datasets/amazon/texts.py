@@ -18,7 +18,6 @@ class Texts(NamedTuple):
     """A text per item, empty where the file says nothing of it."""
 
     texts: list[str]
-    num_without: int
     num_repeated: int
 
 
@@ -56,7 +55,7 @@ def read_texts(path: Path, items: Sequence[str]) -> Texts:
             f"{number:,} lines)"
         )
     texts = [found.get(place, "") for place in range(len(items))]
-    return Texts(texts, len(items) - len(found), num_repeated)
+    return Texts(texts, num_repeated)
 
 
 def _text(path: Path, number: int, record: dict[str, Any]) -> str:
