@@ -129,11 +129,10 @@ class MultimodalDataset(InMemoryDataset):
             pairs, label, original_id = drop_rare_users(pairs, label, self.min_user_interactions)
         num_dropped = num_users - original_id.numel()
 
-        if self.split == "random":
-            label = self._split_at_random(pairs.size(1))
-        elif self.split == "time":
-            label = torch.from_numpy(split_by_time(label.numpy()))
-            num_leaked = 0  # a pair at two moments, kept at the earlier
+        if self.split != "given":
+            label = self._draw_split(label)
+        if self.split == "time":
+            num_leaked = 0  # a pair at several moments, kept at the earliest
         self._check_splits(label)
         data = build_hetero_data(
             pairs,
@@ -153,14 +152,16 @@ class MultimodalDataset(InMemoryDataset):
         )
         return data
 
-    def _split_at_random(self, num_interactions: int) -> Tensor:
-        if num_interactions < 10:
+    def _draw_split(self, time: Tensor) -> Tensor:
+        if len(time) < 10:
             raise ValueError(
-                f"'{self._path}': a random split needs 10 distinct interactions "
-                f"(got {num_interactions} with "
+                f"'{self._path}': the split {self.split!r} needs 10 distinct interactions "
+                f"(got {len(time)} with "
                 f"min_user_interactions={self.min_user_interactions})"
             )
-        return random_split(num_interactions, self.seed)
+        if self.split == "random":
+            return random_split(len(time), self.seed)
+        return torch.from_numpy(split_by_time(time.numpy()))
 
     def _check_splits(self, label: Tensor) -> None:
         for value, count in enumerate(torch.bincount(label, minlength=3).tolist()):

@@ -167,6 +167,27 @@ def test_random_split_needs_no_labels(tmp_path):
     assert MultimodalDataset(tmp_path, split="random").report.num_interactions == 32
 
 
+def test_split_by_time(tmp_path):
+    times = [5, 9, 3, 4, 1, 2, 8, 7, 6, 0, 10]  # the last repeats the first at a later moment
+    rows = [(k % 10, (k % 10) % 3, times[k]) for k in range(11)]
+    lines = ["userID\titemID\ttimestamp", *("\t".join(map(str, row)) for row in rows)]
+    (tmp_path / "shop.inter").write_text("\n".join(lines))
+    dataset = MultimodalDataset(tmp_path, split="time")
+    train, val, test = all_pairs(dataset[0])
+    assert (val, test) == ([(6, 0)], [(1, 1)])
+    assert len(train) == 8
+    assert (dataset.report.num_duplicates, dataset.report.num_leaked) == (1, 0)
+    with pytest.raises(ValueError, match=r"split 'time' needs 10 .*got 0 with min_user"):
+        MultimodalDataset(tmp_path, split="time", min_user_interactions=2)
+    now = [f"{k}\t0\t7" for k in range(10)]
+    (tmp_path / "shop.inter").write_text("\n".join([lines[0], *now]))
+    with pytest.raises(ValueError, match=r"column 'timestamp': the train split .*split='time'"):
+        MultimodalDataset(tmp_path, split="time")
+    (tmp_path / "shop.inter").write_text("userID\titemID\ttimestamp\n1\t2\t1.5e9\n")
+    with pytest.raises(ValueError, match=r"line 2, column 'timestamp': must be an integer"):
+        MultimodalDataset(tmp_path, split="time")
+
+
 def test_user_who_is_held_out_entirely(tmp_path):
     write(tmp_path, [(user, 0, 0) for user in range(20)])
     dataset = MultimodalDataset(tmp_path, split="random")
