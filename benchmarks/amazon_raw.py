@@ -119,7 +119,7 @@ def _looks(asins: list[str], rng: np.random.Generator) -> Iterator[tuple[list[st
 
 
 def read(root: Path, name: str) -> dict[str, Any]:
-    """Time and peak of this process, imports included; meant for a fresh one."""
+    """Time and peak of this process; meant for a fresh one."""
     start = time.perf_counter()
     dataset = AmazonMultimodal(root, name)
     seconds = time.perf_counter() - start
