@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch_geometric.nn.inits import reset
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
-from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, graph_recall, knn_graph
+from crane_pyg.ops import CSRGraph, csr_graph, graph_recall, modality_knn_graph
 from crane_pyg.transforms import row_normalize
 
 FUSIONS = ("rca", "concat")
@@ -22,8 +22,9 @@ class ItemGraph(torch.nn.Module):
 
     Item features are projected to :obj:`channels`, summed up into user profiles, refined by
     :class:`RecursiveCrossModalAttention` over users and items together, and each item is linked to
-    its :math:`k` nearest in :math:`\mathbf{X}_{att}` by cosine. Which neighbours are chosen is
-    discrete; their weights are differentiable.
+    its :math:`k` nearest in :math:`\mathbf{X}_{att}` by cosine over the modalities that it has, see
+    :func:`~crane_pyg.ops.modality_knn_graph`. Which neighbours are chosen is discrete; their
+    weights are differentiable.
 
     Args:
         modalities (dict): width of the features of each modality, by name.
@@ -128,13 +129,15 @@ class ItemGraph(torch.nn.Module):
                 self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
                 torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
         if len(xs) > 1 and to_user.num_src > self.k:  # else every item is a neighbour
-            self._choose_weights(xs, torch.stack([masks[m] for m in xs]).any(0), to_user)
+            self._choose_weights(xs, masks, to_user)
 
-    def _choose_weights(self, xs: Mapping[str, Tensor], known: Tensor, to_user: CSRGraph) -> None:
+    def _choose_weights(
+        self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor], to_user: CSRGraph
+    ) -> None:
         def recall(shares: Mapping[str, float]) -> float:
-            x = torch.cat([share * xs[m] for m, share in shares.items()], dim=1)
-            edges = self._link(x, known, loop=False)
-            return graph_recall(csr_graph(*edges, size=(x.size(0),) * 2), to_user)
+            parts = [shares.get(m, 0.0) * x for m, x in xs.items()]
+            edges = self._link(parts, masks, loop=False)
+            return graph_recall(csr_graph(*edges, size=(to_user.num_src,) * 2), to_user)
 
         alone = {m: recall({m: 1.0}) for m in xs}
         first, *others = sorted(xs, key=lambda m: -alone[m])
@@ -152,12 +155,14 @@ class ItemGraph(torch.nn.Module):
         to_user: CSRGraph,
     ) -> tuple[Tensor, Tensor]:
         x = self.embed(features, masks, to_user)
-        known = torch.stack([masks[m] for m in self.modalities]).any(0)
-        return self._link(x, known, loop=self.loop)
+        return self._link(self._parts(x), masks, loop=self.loop)
 
-    def _link(self, x: Tensor, known: Tensor, *, loop: bool) -> tuple[Tensor, Tensor]:
-        edge_index = knn_graph(x.detach(), self.k, loop=loop, mask=known)
-        return edge_index, row_normalize(edge_index, edge_cosine(x, edge_index), x.size(0))
+    def _link(
+        self, parts: Sequence[Tensor], masks: Mapping[str, Tensor], *, loop: bool
+    ) -> tuple[Tensor, Tensor]:
+        present = [masks[m] for m in self.modalities]
+        edge_index, weight = modality_knn_graph(parts, present, self.k, loop=loop)
+        return edge_index, row_normalize(edge_index, weight, parts[0].size(0))
 
     def embed(
         self,
@@ -180,11 +185,15 @@ class ItemGraph(torch.nn.Module):
         return self._weigh(self.rca(joined, present, query=slice(to_user.num_dst, None)))
 
     def _weigh(self, x: Tensor) -> Tensor:
+        parts = zip(self.modality_weight, self._parts(x), strict=True)
+        return torch.cat([weight * part for weight, part in parts], dim=1)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The columns of each modality."""
         widths = [self.channels] * len(self.modalities)
         if self.fusion == "concat":
             widths = list(self.modalities.values())
-        parts = zip(self.modality_weight, torch.split(x, widths, dim=1), strict=True)
-        return torch.cat([weight * part for weight, part in parts], dim=1)
+        return torch.split(x, widths, dim=1)
 
     def _unit(
         self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor]

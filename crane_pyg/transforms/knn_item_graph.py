@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops import edge_cosine, knn_graph
+from crane_pyg.ops import modality_knn_graph
 from crane_pyg.schema import modalities
 from crane_pyg.transforms.normalize import row_normalize
 
@@ -15,9 +15,9 @@ from crane_pyg.transforms.normalize import row_normalize
 class KNNItemGraph(BaseTransform):
     r"""Adds edges ``('item', 'similar', 'item')`` from each item's :math:`k` most similar items.
 
-    Similar is by cosine on the concatenated modalities, each L2-normalised first so that none
-    outweighs another. What an item lacks counts as zeros; an item without any modality neither has
-    nor is a neighbour. PyG's ``KNNGraph`` knows neither modalities nor weights.
+    Similar is by cosine on the concatenated modalities that the item has, each L2-normalised first
+    so that none outweighs another. What a neighbour lacks counts as zeros; an item without any
+    modality neither has nor is a neighbour. PyG's ``KNNGraph`` knows neither modalities nor weights.
 
     Args:
         k: number of neighbours.
@@ -56,19 +56,16 @@ class KNNItemGraph(BaseTransform):
         if not names or not set(names) <= set(known):
             raise ValueError(f"modalities must be some of {known} (got {names})")
 
-        first = store[f"x_{names[0]}"]
-        present = first.new_zeros(first.size(0), dtype=torch.bool)
-        xs = []
+        xs, masks = [], []
         for name in names:
             x = F.normalize(store[f"x_{name}"], dim=1)
-            mask = store.get(f"{name}_mask", torch.ones_like(present))
+            mask = store.get(f"{name}_mask", x.new_ones(x.size(0), dtype=torch.bool))
             xs.append(x.masked_fill(~mask.unsqueeze(1), 0))
-            present |= mask
-        x = torch.cat(xs, dim=1)
-        edge_index = knn_graph(x, self.k, loop=self.loop, mask=present, impl=self.impl)
+            masks.append(mask)
+        edges, cosine = modality_knn_graph(xs, masks, self.k, loop=self.loop, impl=self.impl)
         similar = data["item", "similar", "item"]
-        similar.edge_index = edge_index
-        similar.edge_weight = row_normalize(edge_index, edge_cosine(x, edge_index), x.size(0))
+        similar.edge_index = edges
+        similar.edge_weight = row_normalize(edges, cosine, xs[0].size(0))
         return data
 
     def __repr__(self) -> str:

@@ -9,18 +9,19 @@ CPU_BLOCK_BYTES = 2**23
 BLOCK_BYTES = 2**26
 
 
-def blocked(unit: Tensor, k: int) -> Tensor:
-    """The k most similar other rows of each row; of equally similar ones, the first.
+def blocked(unit: Tensor, k: int, query: Tensor) -> Tensor:
+    """The k most similar other rows of some rows; of equally similar ones, the first.
 
     Holds one block of rows of the similarity matrix at a time, never all of it.
     """
     n = unit.size(0)
     block_bytes = CPU_BLOCK_BYTES if unit.device.type == "cpu" else BLOCK_BYTES
     rows = max(1, block_bytes // (n * unit.element_size()))
-    neighbour = torch.empty(n, k, dtype=torch.long, device=unit.device)
-    for start in range(0, n, rows):
-        sim = unit[start : start + rows] @ unit.t()  # [rows, N]
-        sim.diagonal(offset=start).fill_(-torch.inf)
+    neighbour = torch.empty(query.numel(), k, dtype=torch.long, device=unit.device)
+    for start in range(0, query.numel(), rows):
+        own = query[start : start + rows]
+        sim = unit[own] @ unit.t()  # [rows, N]
+        sim.scatter_(1, own.view(-1, 1), -torch.inf)
         # One more than asked for shows whether the k-th place is shared.
         value, index = sim.topk(k + 1, dim=1)  # [rows, k + 1]
         shared = (value[:, k - 1] == value[:, k]).nonzero().view(-1)

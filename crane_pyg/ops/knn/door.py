@@ -13,8 +13,9 @@ from crane_pyg.ops.knn.pyg_lib import pyg_lib
 from crane_pyg.ops.knn.similarity import unit_rows
 from crane_pyg.ops.knn.torch_cluster import torch_cluster
 
-# Each maps unit rows [N, F] and k to the k most similar other rows [N, k], in any order.
-_IMPLS: dict[str, Callable[[Tensor, int], Tensor]] = {
+# Each maps unit rows [N, F], k and some of the rows [Q] to the k most similar other rows [Q, k], in
+# any order.
+_IMPLS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
     "blocked": blocked,
     "torch_cluster": torch_cluster,
     "pyg_lib": pyg_lib,
@@ -30,6 +31,7 @@ def knn_graph(
     *,
     loop: bool = False,
     mask: Tensor | None = None,
+    query: Tensor | None = None,
     impl: str = "auto",
 ) -> Tensor:
     r"""The directed graph of the :math:`k` most cosine-similar rows of each row.
@@ -46,14 +48,16 @@ def knn_graph(
             first. (default: :obj:`False`)
         mask (Tensor, optional): Items marked :obj:`False` neither have nor are neighbours, and
             may hold anything. (default: :obj:`None`)
+        query (Tensor, optional): Items marked :obj:`False` have no neighbours, but are those of
+            others. (default: :obj:`None`)
         impl (str): :obj:`"blocked"` is exact, and gives the :math:`k`-th place to the first of
             equally similar rows; :obj:`"torch_cluster"` and :obj:`"pyg_lib"` may give it to
             another of them; :obj:`"auto"` takes the fastest as measured, and logs which.
             (default: :obj:`"auto"`)
 
     Shapes:
-        - **x:** :math:`(N, F)`, **mask:** :math:`(N)`
-        - **output:** :math:`(2, N k)`, with :math:`N` the number of items not masked
+        - **x:** :math:`(N, F)`, **mask** and **query:** :math:`(N)`
+        - **output:** :math:`(2, Q k)`, with :math:`Q` the number of items that neither leaves out
 
     Raises:
         ValueError: if :obj:`x` is not a finite matrix, :obj:`k` is not below the number of items,
@@ -62,25 +66,28 @@ def knn_graph(
     """
     if impl not in ("auto", *_IMPLS):
         raise ValueError(f"impl must be one of {['auto', *_IMPLS]} (got {impl!r})")
-    _validate(x, mask)
+    _validate(x, mask, query)
     item = torch.arange(x.size(0), device=x.device) if mask is None else mask.nonzero().view(-1)
     if mask is not None:
         x = x[item]
     _validate_k(k, x.size(0))
+    asking = torch.arange(x.size(0), device=x.device)
+    if query is not None:
+        asking = query[item].nonzero().view(-1)
 
     others = k - 1 if loop else k
-    neighbour = item.new_empty(x.size(0), others)  # [N, others]
+    neighbour = item.new_empty(asking.numel(), others)  # [Q, others]
     if others > 0:
         unit = unit_rows(x).contiguous()
         if impl == "auto":
             impl = _choose(unit)
             _say(impl, *unit.shape)
         with torch.autocast(x.device.type, enabled=False):
-            neighbour = _by_similarity(unit, _IMPLS[impl](unit, others))
+            found = _IMPLS[impl](unit, others, asking)
+            neighbour = _by_similarity(unit, asking, found)
     if loop:
-        itself = torch.arange(x.size(0), device=x.device).view(-1, 1)
-        neighbour = torch.cat([itself, neighbour], dim=1)
-    return torch.stack([item[neighbour.view(-1)], item.repeat_interleave(k)])
+        neighbour = torch.cat([asking.view(-1, 1), neighbour], dim=1)
+    return torch.stack([item[neighbour.view(-1)], item[asking].repeat_interleave(k)])
 
 
 def _choose(unit: Tensor) -> str:
@@ -106,28 +113,29 @@ def _choose(unit: Tensor) -> str:
     return "blocked"
 
 
-def _by_similarity(unit: Tensor, neighbour: Tensor) -> Tensor:
+def _by_similarity(unit: Tensor, query: Tensor, neighbour: Tensor) -> Tensor:
     """Orders each row's neighbours by similarity, then index.
 
     Matrix products round differently from one library, or corner of a matrix, to the next;
     sums along a row are alike for all, so that duplicates tie.
     """
-    neighbour = neighbour.sort(dim=1).values
-    sim = torch.stack([(unit * unit[j]).sum(dim=1) for j in neighbour.unbind(dim=1)], dim=1)
+    neighbour, own = neighbour.sort(dim=1).values, unit[query]
+    sim = torch.stack([(own * unit[j]).sum(dim=1) for j in neighbour.unbind(dim=1)], dim=1)
     return neighbour.gather(1, sim.argsort(dim=1, descending=True, stable=True))
 
 
-def _validate(x: Tensor, mask: Tensor | None) -> None:
+def _validate(x: Tensor, mask: Tensor | None, query: Tensor | None) -> None:
     if x.dim() != 2 or x.size(1) == 0 or not x.is_floating_point():
         raise ValueError(
             "x must be a floating-point matrix with at least one channel "
             f"(got {x.dtype} of shape {tuple(x.shape)})"
         )
-    if mask is not None and (mask.dtype != torch.bool or mask.shape != x.shape[:1]):
-        raise ValueError(
-            f"mask must be boolean of shape {(x.size(0),)} "
-            f"(got {mask.dtype} of shape {tuple(mask.shape)})"
-        )
+    for name, rows in {"mask": mask, "query": query}.items():
+        if rows is not None and (rows.dtype != torch.bool or rows.shape != x.shape[:1]):
+            raise ValueError(
+                f"{name} must be boolean of shape {(x.size(0),)} "
+                f"(got {rows.dtype} of shape {tuple(rows.shape)})"
+            )
     bad = ~x.isfinite().all(dim=1)
     if mask is not None:
         bad &= mask

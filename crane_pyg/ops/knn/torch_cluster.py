@@ -7,8 +7,8 @@ from crane_pyg.ops.knn.euclidean import neighbours_by_distance
 MAX_FOUND_CUDA = 100
 
 
-def torch_cluster(unit: Tensor, k: int) -> Tensor:
-    """The k most similar other rows of each row; of equally similar ones, any."""
+def torch_cluster(unit: Tensor, k: int, query: Tensor) -> Tensor:
+    """The k most similar other rows of some rows; of equally similar ones, any."""
     try:
         from torch_cluster import knn
     except ImportError as error:
@@ -20,7 +20,7 @@ def torch_cluster(unit: Tensor, k: int) -> Tensor:
             f"impl='torch_cluster' finds fewer than {MAX_FOUND_CUDA} other rows on CUDA (got {k})"
         )
 
-    def search(x: Tensor, number: int) -> Tensor:
-        return knn(x, x, number)[1]  # row 0 is the query
+    def search(x: Tensor, some: Tensor, number: int) -> Tensor:
+        return knn(x, some, number)[1]  # row 0 is the query
 
-    return neighbours_by_distance(unit, k, search)
+    return neighbours_by_distance(unit, k, query, search)

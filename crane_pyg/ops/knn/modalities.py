@@ -1,0 +1,71 @@
+"""Nearest neighbours of items that lack some of their modalities."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from crane_pyg.ops.knn.door import knn_graph
+from crane_pyg.ops.knn.similarity import edge_cosine
+
+
+def modality_knn_graph(
+    xs: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    k: int,
+    *,
+    loop: bool = False,
+    impl: str = "auto",
+) -> tuple[Tensor, Tensor]:
+    r"""The :math:`k` nearest of each item by the cosine over the modalities that it has itself.
+
+    .. math::
+        S_{ij} = \frac{\sum_{m \in \mathcal{M}_i} \mathbf{x}_i^{m \top} \mathbf{x}_j^m}
+        {\sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_i^m \|^2}
+        \sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_j^m \|^2}}
+
+    What :math:`j` lacks counts as a row that resembles no other, as long as the others are in the
+    root of the mean square. The cosine of concatenated rows, zeros where something is missing,
+    would choose neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i`
+    lacks, and raises it for those that :math:`j` lacks. Where all have everything, the two are the
+    same.
+
+    Args:
+        xs (sequence of Tensor): The features of each modality, zeros where an item lacks it.
+        masks (sequence of Tensor): Which items have it; one without any modality neither has nor is
+            a neighbour.
+        k, loop, impl: As :func:`knn_graph` takes them.
+
+    Shapes:
+        - **xs:** :math:`(N, F_m)` each, **masks:** :math:`(N)` each
+        - **output:** edges :math:`(2, N k)` as :func:`knn_graph` has them, and their
+          :math:`S_{ij}`, differentiable in :obj:`xs`
+
+    Raises:
+        ValueError: as :func:`knn_graph`, and if no item has any modality.
+    """
+    present = torch.stack(list(masks), dim=1)  # [N, modalities]
+    known = present.any(dim=1)
+    if not known.any():
+        raise ValueError("some item must have a modality (got none that has)")
+    patterns, pattern = torch.unique(present, dim=0, return_inverse=True)
+    parts = []
+    for number, has in enumerate(patterns.tolist()):
+        if any(has):
+            wanted = [_padded(*part) for part, own in zip(zip(xs, masks), has, strict=True) if own]
+            x = torch.cat(wanted, dim=1)
+            query = pattern == number
+            edges = knn_graph(x.detach(), k, loop=loop, mask=known, query=query, impl=impl)
+            parts.append((edges, edge_cosine(x, edges)))
+    edge_index = torch.cat([edges for edges, _ in parts], dim=1)
+    cosine = torch.cat([part for _, part in parts])
+    order = edge_index[1].argsort(stable=True)
+    return edge_index[:, order], cosine[order]
+
+
+def _padded(x: Tensor, mask: Tensor) -> Tensor:
+    """A column more, in which the rows that are missing have their length."""
+    if bool(mask.all()):
+        return x
+    square = x.detach().square().sum() / mask.sum().clamp(min=1)
+    return torch.cat([x, (square.sqrt() * ~mask).unsqueeze(1)], dim=1)
