@@ -11,6 +11,7 @@ import torch
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.multimodal import SPLITS
 from crane_pyg.experiments import FIT_DEFAULTS, check_settings
+from crane_pyg.ops.fill import MISSING
 
 FIT_HELPS = {
     "epochs": "upper limit",
@@ -39,6 +40,9 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
+    parser.add_argument(
+        "--missing", choices=MISSING, default="mask", help="what stands for features items lack"
+    )
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +83,7 @@ def load(args: argparse.Namespace) -> Any:
         split=args.split,
         seed=args.split_seed,
         min_user_interactions=args.min_interactions,
+        missing=args.missing,
     )
 
 
@@ -89,6 +94,7 @@ def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
         "split": args.split,
         "split_seed": args.split_seed,
         "min_interactions": args.min_interactions,
+        "missing": args.missing,
     }
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import sort_edge_index
 
-from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM
+from crane_pyg.ops.fill import fill_missing
+from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM, modalities
 
 
 def build_hetero_data(
@@ -34,7 +35,8 @@ def build_hetero_data(
         features (dict, optional): Item features by the name of their modality.
             (default: :obj:`None`)
         masks (dict, optional): Which items have the modality, by its name; a modality that is
-            not named here is one that all items have. (default: :obj:`None`)
+            not named here is one that all items have. What an item lacks may hold anything here,
+            and zeros in the graph. (default: :obj:`None`)
 
     Shapes:
         - **edge_index:** :math:`(2, E)`, **label:** :math:`(E)`
@@ -52,9 +54,10 @@ def build_hetero_data(
     data["user"].num_nodes = num_users
     data["item"].num_nodes = num_items
     for name in sorted(features):
-        mask = masks.get(name, torch.ones(num_items, dtype=torch.bool))
-        data["item"][f"x_{name}"] = features[name].float()
-        data["item"][f"{name}_mask"] = mask.bool()
+        x, mask = features[name].float(), masks.get(name, torch.ones(num_items)).bool()
+        # NaN would come back in gradients, from products with zero.
+        data["item"][f"x_{name}"] = x if mask.all() else x.masked_fill(~mask.unsqueeze(1), 0)
+        data["item"][f"{name}_mask"] = mask
 
     pairs = [sort_edge_index(edge_index[:, label == split]) for split in range(3)]
     data[USER_TO_ITEM].edge_index = pairs[0]
@@ -62,6 +65,14 @@ def build_hetero_data(
     data[USER_TO_ITEM].test_edge_label_index = pairs[2]
     data[ITEM_TO_USER].edge_index = sort_edge_index(pairs[0].flip(0))
     return data
+
+
+def fill_modalities(data: HeteroData, missing: str) -> None:
+    """Puts :func:`~crane_pyg.ops.fill_missing` in the place of what items lack."""
+    store = data["item"]
+    for name in modalities(data):
+        filled = fill_missing(store[f"x_{name}"], store[f"{name}_mask"], missing)
+        store[f"x_{name}"], store[f"{name}_mask"] = filled
 
 
 def _check_pairs(edge_index: Tensor, label: Tensor, num_users: int, num_items: int) -> None:

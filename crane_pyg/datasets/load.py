@@ -11,7 +11,12 @@ AMAZON = "amazon:"
 
 
 def load_dataset(
-    source: str | Path, *, split: str = "given", seed: int = 0, min_user_interactions: int = 0
+    source: str | Path,
+    *,
+    split: str = "given",
+    seed: int = 0,
+    min_user_interactions: int = 0,
+    missing: str = "mask",
 ) -> MultimodalDataset | SyntheticMultimodal:
     """Read a folder, or draw a synthetic preset, whichever :obj:`source` names.
 
@@ -22,6 +27,7 @@ def load_dataset(
             :class:`SyntheticMultimodal`. A folder wins where several are meant.
         split, seed, min_user_interactions: of :class:`MultimodalDataset`; a preset is drawn by
             ``seed`` and its own random split.
+        missing: of any of them: ``'mask'``, ``'mean'`` or ``'zero'``.
 
     Raises:
         ValueError: if ``source`` is none of these, or the files are wrong.
@@ -40,14 +46,19 @@ def load_dataset(
             split=split,
             seed=seed,
             min_user_interactions=min_user_interactions,
+            missing=missing,
         )
     if folder.is_dir():
         return MultimodalDataset(
-            folder, split=split, seed=seed, min_user_interactions=min_user_interactions
+            folder,
+            split=split,
+            seed=seed,
+            min_user_interactions=min_user_interactions,
+            missing=missing,
         )
     if source not in PRESETS:
         raise ValueError(
             f"data must be a folder, '{AMAZON}<category>' or one of the presets "
             f"{', '.join(PRESETS)} (got '{source}')"
         )
-    return SyntheticMultimodal(name, seed=seed)
+    return SyntheticMultimodal(name, seed=seed, missing=missing)

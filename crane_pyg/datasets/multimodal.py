@@ -17,7 +17,7 @@ from crane_pyg.datasets._reader import (
     read_features,
     read_interactions,
 )
-from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.hetero import build_hetero_data, fill_modalities
 from crane_pyg.datasets.interactions import (
     SPLIT_NAMES,
     drop_rare_users,
@@ -26,6 +26,7 @@ from crane_pyg.datasets.interactions import (
 )
 from crane_pyg.datasets.preparation.filters import split_by_time
 from crane_pyg.datasets.report import DatasetReport
+from crane_pyg.ops.fill import check_missing
 
 SPLITS = {"given": LABEL, "random": None, "time": TIMESTAMP}  # and the column each needs
 
@@ -56,6 +57,9 @@ class MultimodalDataset(InMemoryDataset):
             interactions. If any is dropped, the others are renumbered without gaps and
             ``data['user'].original_id`` tells their ids in the file; items keep their ids.
             (default: :obj:`0`)
+        missing (str, optional): What stands for features that an item lacks: ``'mask'`` leaves it
+            out wherever they speak, ``'mean'`` and ``'zero'`` are those of
+            :class:`~crane_pyg.transforms.FillMissing`. (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after reading. (default: :obj:`None`)
         force_reload (bool, optional): Taken for the sake of PyG's interface; since nothing is
@@ -76,6 +80,7 @@ class MultimodalDataset(InMemoryDataset):
         split: str = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
+        missing: str = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         force_reload: bool = False,
@@ -86,10 +91,12 @@ class MultimodalDataset(InMemoryDataset):
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"
             )
+        check_missing(missing)
         super().__init__(os.fspath(root), transform, pre_transform, force_reload=force_reload)
         self.split = split
         self.seed = seed
         self.min_user_interactions = min_user_interactions
+        self.missing = missing
         self._path = self._locate(name)
         self.name = self._path.stem
         data = self._read()
@@ -149,7 +156,9 @@ class MultimodalDataset(InMemoryDataset):
             num_duplicates=num_duplicates,
             num_leaked=num_leaked,
             num_dropped_users=num_dropped,
+            missing=self.missing,
         )
+        fill_modalities(data, self.missing)
         return data
 
     def _draw_split(self, time: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class DatasetReport:
         items_without_modality (int): Items that lack every modality.
         num_missing (dict): How many items lack each modality (their row is all zero).
         notes (tuple, optional): Lines on what only some data sets have. (default: :obj:`()`)
+        missing (str, optional): What stands for it: ``'mask'``, ``'mean'`` or ``'zero'``.
+            (default: :obj:`'mask'`)
     """
 
     num_users: int
@@ -41,6 +43,7 @@ class DatasetReport:
     items_without_modality: int
     num_missing: dict[str, int]
     notes: tuple[str, ...] = ()
+    missing: str = "mask"
 
     @classmethod
     def from_data(
@@ -50,12 +53,13 @@ class DatasetReport:
         num_duplicates: int = 0,
         num_leaked: int = 0,
         num_dropped_users: int = 0,
+        missing: str = "mask",
     ) -> "DatasetReport":
-        """Counts :obj:`data`; what happened before it was built must be told."""
+        """Counts :obj:`data`; what happened before it was built, or shall happen to gaps, must be told."""
         num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
         store = data[USER_TO_ITEM]
-        missing = {name: ~data["item"][f"{name}_mask"] for name in modalities(data)}
-        lacks_all = torch.stack(list(missing.values())).all(0).sum() if missing else num_items
+        lacking = {name: ~data["item"][f"{name}_mask"] for name in modalities(data)}
+        lacks_all = torch.stack(list(lacking.values())).all(0).sum() if lacking else num_items
         return cls(
             num_users=num_users,
             num_items=num_items,
@@ -68,7 +72,8 @@ class DatasetReport:
             users_without_train=num_users - store.edge_index[0].unique().numel(),
             items_without_train=num_items - data[ITEM_TO_USER].edge_index[0].unique().numel(),
             items_without_modality=int(lacks_all),
-            num_missing={name: int(mask.sum()) for name, mask in missing.items()},
+            num_missing={name: int(mask.sum()) for name, mask in lacking.items()},
+            missing=missing,
         )
 
     @property
@@ -88,8 +93,9 @@ class DatasetReport:
             f"pairs in more than one split, kept in the earliest: {self.num_leaked:,}",
             f"users dropped for too few interactions: {self.num_dropped_users:,}",
         ]
+        how = {"mask": "", "mean": ", filled with the mean", "zero": ", taken as zeros"}
         lines += [
-            f"{name}: {count:,} items lack it (all-zero row)"
+            f"{name}: {count:,} items lack it (all-zero row){how[self.missing]}"
             for name, count in self.num_missing.items()
         ]
         lines += self.notes

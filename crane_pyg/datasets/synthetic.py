@@ -16,9 +16,10 @@ from crane_pyg.datasets._planted import (
     draw_view,
     draw_world,
 )
-from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.hetero import build_hetero_data, fill_modalities
 from crane_pyg.datasets.interactions import random_split
 from crane_pyg.datasets.report import DatasetReport
+from crane_pyg.ops.fill import check_missing
 
 
 class Preset(NamedTuple):
@@ -67,6 +68,8 @@ class SyntheticMultimodal(InMemoryDataset):
         textual_dim (int, optional): Likewise for the textual features. (default: :obj:`None`)
         missing_rate (float, optional): The share of items that lack a modality, drawn for each
             modality by itself, in :math:`[0, 1)`. (default: :obj:`0.0`)
+        missing (str, optional): What stands for it, see :class:`MultimodalDataset`.
+            (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after drawing. (default: :obj:`None`)
     """
@@ -80,6 +83,7 @@ class SyntheticMultimodal(InMemoryDataset):
         visual_dim: int | None = None,
         textual_dim: int | None = None,
         missing_rate: float = 0.0,
+        missing: str = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
     ) -> None:
@@ -87,6 +91,7 @@ class SyntheticMultimodal(InMemoryDataset):
             raise ValueError(f"`preset` must be one of {list(PRESETS)} (got {preset!r})")
         if not 0.0 <= missing_rate < 1.0:
             raise ValueError(f"`missing_rate` must lie in [0, 1) (got {missing_rate})")
+        check_missing(missing)
         sizes = _scaled(PRESETS[preset], scale)
         if visual_dim is not None:
             sizes = sizes._replace(visual_dim=visual_dim)
@@ -99,7 +104,8 @@ class SyntheticMultimodal(InMemoryDataset):
         self.name = self.preset = preset
         self.seed = seed
         data = _draw(sizes, seed, missing_rate)
-        self.report = DatasetReport.from_data(data)
+        self.report = DatasetReport.from_data(data, missing=missing)
+        fill_modalities(data, missing)
         self.data = data if pre_transform is None else pre_transform(data)
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from crane_pyg.ops.attention import tanh_attention, tanh_attention_error
 from crane_pyg.ops.dropout import dropout
+from crane_pyg.ops.fill import fill_missing
 from crane_pyg.ops.knn import edge_cosine, knn_graph, modality_knn_graph
 from crane_pyg.ops.recall import graph_recall
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
@@ -11,6 +12,7 @@ __all__ = [
     "csr_graph",
     "dropout",
     "edge_cosine",
+    "fill_missing",
     "graph_recall",
     "knn_graph",
     "modality_knn_graph",

@@ -18,11 +18,15 @@ def fill_missing(x: Tensor, mask: Tensor, missing: str) -> tuple[Tensor, Tensor]
     Raises:
         ValueError: if ``missing`` is none of these.
     """
-    if missing not in MISSING:
-        raise ValueError(f"missing must be one of {', '.join(MISSING)} (got {missing!r})")
+    check_missing(missing)
     if missing == "mask" or bool(mask.all()):
         return x, mask
     row = torch.zeros_like(x[0])
     if missing == "mean" and bool(mask.any()):
         row = x[mask].mean(dim=0)
     return torch.where(mask.unsqueeze(1), x, row), torch.ones_like(mask)
+
+
+def check_missing(missing: str) -> None:
+    if missing not in MISSING:
+        raise ValueError(f"missing must be one of {', '.join(MISSING)} (got {missing!r})")

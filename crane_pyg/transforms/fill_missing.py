@@ -3,7 +3,7 @@
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops.fill import MISSING, fill_missing
+from crane_pyg.ops.fill import check_missing, fill_missing
 from crane_pyg.schema import modalities
 
 
@@ -26,8 +26,7 @@ class FillMissing(BaseTransform):
     """
 
     def __init__(self, missing: str) -> None:
-        if missing not in MISSING:
-            raise ValueError(f"missing must be one of {', '.join(MISSING)} (got {missing!r})")
+        check_missing(missing)
         self.missing = missing
 
     def forward(self, data: HeteroData) -> HeteroData:

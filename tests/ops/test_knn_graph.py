@@ -120,6 +120,19 @@ def test_k_up_to_one_less_than_the_items(impl):
     assert knn_graph(x, 1, loop=True, impl=impl).tolist() == [list(range(9))] * 2
 
 
+@pytest.mark.parametrize("rows", [7, 1000])
+@pytest.mark.parametrize("loop", [False, True])
+def test_some_items_ask(impl, block_rows, rows, loop):
+    block_rows(rows, 67)
+    x = random_rows(100)
+    x[50] = 0
+    mask, query = torch.arange(100) % 3 > 0, torch.arange(100) % 2 == 0
+    every = knn_graph(x, 4, loop=loop, mask=mask, impl=impl)
+    some = knn_graph(x, 4, loop=loop, mask=mask, query=query, impl=impl)
+    assert torch.equal(some, every[:, query[every[1]]])
+    assert knn_graph(x, 4, query=torch.zeros_like(query), impl=impl).shape == (2, 0)
+
+
 def test_masked_items_neither_have_nor_are_neighbours(impl):
     x = random_rows(100)
     mask = torch.arange(100) % 3 > 0
@@ -199,6 +212,7 @@ def test_carries_no_gradient(impl):
         (torch.tensor([[1.0], [torch.nan], [torch.inf]]), {"k": 1}, r"infinity in row 1\)"),
         (torch.tensor([[1.0], [2.0], [torch.inf]]), {"k": 1}, r"infinity in row 2\)"),
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(5)}, r"mask must be boolean of shape \(5,"),
+        (torch.ones(5, 2), {"k": 2, "query": torch.ones(5)}, r"query must be boolean of shape \(5,"),
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(4).bool()}, r"\(got torch.bool .* \(4,\)\)"),
         (torch.ones(5, 2), {"k": 2, "impl": "faiss"}, r"'torch_cluster', .*\(got 'faiss'\)"),
     ],
@@ -240,9 +254,9 @@ def test_pyg_lib_reads_the_answer_of_pyg(monkeypatch):
 def test_auto_logs_its_choice(monkeypatch, caplog, n, channels, installed, choice):
     taken = []
 
-    def stub(unit, k):
+    def stub(unit, k, query):
         taken.append(choice)
-        return blocked_module.blocked(unit, k)
+        return blocked_module.blocked(unit, k, query)
 
     monkeypatch.setattr(door_module, "find_spec", lambda name: name in installed or None)
     monkeypatch.setitem(door_module._IMPLS, choice, stub)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch_geometric.data import HeteroData
 
 from crane_pyg.datasets import build_hetero_data
@@ -22,21 +23,17 @@ def data():
 
 
 def oracle(data, modalities, k, loop):
-    """``[N, N]``: eq. 14 on the concatenated unit rows, the k largest, divided by their sum."""
+    """``[N, N]``: eq. 14 on the unit rows of the modalities that item i has, the k largest, divided
+    by their sum; what item j lacks has length one, too, and resembles nothing."""
     store = data["item"]
-    xs, present = [], torch.zeros(N, dtype=torch.bool)
-    for m in modalities:
-        x, mask = store[f"x_{m}"].double(), store[f"{m}_mask"]
-        x = torch.where(mask[:, None], x / x.norm(dim=1, keepdim=True), 0)
-        xs.append(x)
-        present |= mask
-    x = torch.cat(xs, dim=1)
+    present = torch.stack([store[f"{m}_mask"] for m in modalities])  # [modalities, N]
+    xs = [F.normalize(store[f"x_{m}"].double(), dim=1) for m in modalities]
+    xs = [torch.where(mask[:, None], x, 0) for x, mask in zip(xs, present, strict=True)]
+    cosines = torch.stack([x @ x.T for x in xs])  # [modalities, N, N]
     dense = torch.zeros(N, N, dtype=torch.double)
-    for i in range(N):
-        if not present[i]:
-            continue
-        cosine = x @ x[i] / (x.norm(dim=1) * x[i].norm())
-        cosine[~present] = -torch.inf
+    for i in present.any(0).nonzero().view(-1).tolist():
+        cosine = cosines[present[:, i], i].mean(0)
+        cosine[~present.any(0)] = -torch.inf
         if not loop:
             cosine[i] = -torch.inf
         top = cosine.topk(k)

@@ -42,6 +42,7 @@ class AmazonMultimodal(MultimodalDataset):
             (default: :obj:`'given'`)
         seed (int, optional): Seed of the random split. (default: :obj:`0`)
         min_user_interactions (int, optional): See :class:`MultimodalDataset`. (default: :obj:`0`)
+        missing (str, optional): See :class:`MultimodalDataset`. (default: :obj:`'mask'`)
         text_encoder (str, optional): What makes text features of original files, see
             :func:`~crane_pyg.datasets.preparation.text.encode_texts`. If :obj:`None`, what was
             used before, or ``'auto'``. (default: :obj:`None`)
@@ -65,6 +66,7 @@ class AmazonMultimodal(MultimodalDataset):
         split: str = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
+        missing: str = "mask",
         text_encoder: str | None = None,
         sha256: Mapping[str, str] | None = None,
         transform: Callable | None = None,
@@ -79,6 +81,7 @@ class AmazonMultimodal(MultimodalDataset):
             split=split,
             seed=seed,
             min_user_interactions=min_user_interactions,
+            missing=missing,
             transform=transform,
             pre_transform=pre_transform,
             force_reload=force_reload,
