@@ -55,7 +55,7 @@ class DatasetReport:
         num_dropped_users: int = 0,
         missing: str = "mask",
     ) -> "DatasetReport":
-        """Counts :obj:`data`; what happened before it was built, or shall happen to gaps, must be told."""
+        """Counts :obj:`data`; what happened before, or shall happen to gaps, must be told."""
         num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
         store = data[USER_TO_ITEM]
         lacking = {name: ~data["item"][f"{name}_mask"] for name in modalities(data)}

@@ -17,7 +17,8 @@ class KNNItemGraph(BaseTransform):
 
     Similar is by cosine on the concatenated modalities that the item has, each L2-normalised first
     so that none outweighs another. What a neighbour lacks counts as zeros; an item without any
-    modality neither has nor is a neighbour. PyG's ``KNNGraph`` knows neither modalities nor weights.
+    modality neither has nor is a neighbour. PyG's ``KNNGraph`` knows neither modalities nor
+    weights.
 
     Args:
         k: number of neighbours.

@@ -212,7 +212,7 @@ def test_carries_no_gradient(impl):
         (torch.tensor([[1.0], [torch.nan], [torch.inf]]), {"k": 1}, r"infinity in row 1\)"),
         (torch.tensor([[1.0], [2.0], [torch.inf]]), {"k": 1}, r"infinity in row 2\)"),
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(5)}, r"mask must be boolean of shape \(5,"),
-        (torch.ones(5, 2), {"k": 2, "query": torch.ones(5)}, r"query must be boolean of shape \(5,"),
+        (torch.ones(5, 2), {"k": 2, "query": torch.ones(5)}, r"query must be boolean .*\(5,"),
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(4).bool()}, r"\(got torch.bool .* \(4,\)\)"),
         (torch.ones(5, 2), {"k": 2, "impl": "faiss"}, r"'torch_cluster', .*\(got 'faiss'\)"),
     ],
