@@ -10,9 +10,10 @@ from torch_geometric.nn.inits import reset
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
 from crane_pyg.ops import CSRGraph, csr_graph, graph_recall, modality_knn_graph
+from crane_pyg.ops.knn.similarity import unit_rows
 from crane_pyg.transforms import row_normalize
 
-FUSIONS = ("rca", "concat")
+FUSIONS = ("rca", "concat", "projected", "sum", "mean")
 SHARES = (1.0, 0.5, 0.25)  # of a modality, beside the best one
 ROUNDING = 1e-5  # what a row of length one may be off its own copy
 
@@ -31,8 +32,10 @@ class ItemGraph(torch.nn.Module):
         channels (int): width :math:`d` after projection. (default: ``64``)
         k (int): neighbours of each item. (default: ``10``)
         loop (bool): whether an item is the first of its own neighbours. (default: ``True``)
-        fusion (str): ``'rca'``, or ``'concat'`` for the concatenated raw features, which have
-            nothing to learn. (default: ``'rca'``)
+        fusion (str): ``'rca'``, or what Figure 4 compares it with: ``'projected'`` concatenates the
+            projected modalities, each row normalised, ``'sum'`` adds them up, ``'mean'`` takes the
+            mean of their graphs, :math:`k` neighbours in each. ``'concat'`` concatenates the raw
+            features, which have nothing to learn. (default: ``'rca'``)
         center (bool): take the mean of each modality away, of rows of length one, so that cosines
             tell apart what encoders put into a narrow cone. (default: ``True``)
         num_rounds (int): rounds of attention. (default: ``1``)
@@ -81,13 +84,14 @@ class ItemGraph(torch.nn.Module):
         self.fusion = fusion
         self.center = center
         self.register_buffer("modality_weight", torch.ones(len(modalities)))
-        if fusion == "rca":
+        if self.learns:
             self.lin = ModuleDict(
                 {
                     m: Linear(width, channels, bias=False, weight_initializer="glorot")
                     for m, width in modalities.items()
                 }
             )
+        if fusion == "rca":
             self.profile = ModuleDict({m: UserProfile(profile, channels) for m in modalities})
             self.rca = RecursiveCrossModalAttention(
                 dict.fromkeys(modalities, channels),
@@ -98,11 +102,19 @@ class ItemGraph(torch.nn.Module):
             )
         self.reset_parameters()
 
+    @property
+    def learns(self) -> bool:
+        """Whether the graph changes in training."""
+        return self.fusion != "concat"
+
+    @property
+    def degree(self) -> int:
+        """Edges of each item that has any modality."""
+        return self.k * (len(self.modalities) if self.fusion == "mean" else 1)
+
     def reset_parameters(self) -> None:
         torch.nn.init.ones_(self.modality_weight)
-        if self.fusion != "rca":
-            return
-        for module in (self.lin, self.profile, self.rca):
+        for module in self.children():
             reset(module)
 
     @torch.no_grad()
@@ -125,18 +137,19 @@ class ItemGraph(torch.nn.Module):
             rank = min(self.channels, *x.shape)
             basis = torch.svd_lowrank(x, rank)[2]  # [d_m, rank]
             xs[m] = x @ basis
-            if self.fusion == "rca":
+            if self.learns:
                 self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
+            if self.fusion == "rca":
                 torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
         if len(xs) > 1 and to_user.num_src > self.k:  # else every item is a neighbour
-            self._choose_weights(xs, masks, to_user)
+            self._choose_weights(xs, [masks[m] for m in xs], to_user)
 
     def _choose_weights(
-        self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor], to_user: CSRGraph
+        self, xs: Mapping[str, Tensor], present: Sequence[Tensor], to_user: CSRGraph
     ) -> None:
         def recall(shares: Mapping[str, float]) -> float:
             parts = [shares.get(m, 0.0) * x for m, x in xs.items()]
-            edges = self._link(parts, masks, loop=False)
+            edges = self._link(parts, present, loop=False)
             return graph_recall(csr_graph(*edges, size=(to_user.num_src,) * 2), to_user)
 
         alone = {m: recall({m: 1.0}) for m in xs}
@@ -155,14 +168,33 @@ class ItemGraph(torch.nn.Module):
         to_user: CSRGraph,
     ) -> tuple[Tensor, Tensor]:
         x = self.embed(features, masks, to_user)
-        return self._link(self._parts(x), masks, loop=self.loop)
+        present = [masks[m] for m in self.modalities]
+        if self.fusion == "mean":
+            return self._mean(x, present)
+        if self.fusion == "sum":
+            return self._link([x], [torch.stack(present).any(0)], loop=self.loop)
+        return self._link(self._parts(x), present, loop=self.loop)
 
     def _link(
-        self, parts: Sequence[Tensor], masks: Mapping[str, Tensor], *, loop: bool
+        self, parts: Sequence[Tensor], present: Sequence[Tensor], *, loop: bool
     ) -> tuple[Tensor, Tensor]:
-        present = [masks[m] for m in self.modalities]
         edge_index, weight = modality_knn_graph(parts, present, self.k, loop=loop)
         return edge_index, row_normalize(edge_index, weight, parts[0].size(0))
+
+    def _mean(self, x: Tensor, present: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The mean over the modalities that an item has; what it lacks are edges that weigh 0."""
+        edges, weights = [], []
+        known = torch.stack(list(present)).any(0)
+        shares = self.modality_weight.square()  # as in the inner product of what is concatenated
+        for share, part, mask in zip(shares, self._parts(x), present, strict=True):
+            edge_index, weight = self._link([part], [mask], loop=self.loop)
+            lacking = (known & ~mask).nonzero().view(-1).repeat_interleave(self.k)
+            edges += [edge_index, lacking.expand(2, -1)]
+            weights += [share * weight, weight.new_zeros(lacking.numel())]
+        edge_index, weight = torch.cat(edges, dim=1), torch.cat(weights)
+        order = edge_index[1].argsort(stable=True)
+        edge_index = edge_index[:, order]
+        return edge_index, row_normalize(edge_index, weight[order], known.numel())
 
     def embed(
         self,
@@ -170,8 +202,14 @@ class ItemGraph(torch.nn.Module):
         masks: Mapping[str, Tensor],
         to_user: CSRGraph,
     ) -> Tensor:
-        r"""The items' rows of :math:`\mathbf{X}_{att}`, ``[N, num_modalities * channels]``."""
+        r"""What items are compared by: the items' rows of :math:`\mathbf{X}_{att}`, or what another
+        fusion has in their place; with ``'mean'`` each modality by itself, side by side.
+        """
         xs = self._unit(features, masks)
+        if self.fusion in ("projected", "sum", "mean"):  # rows as the attention's rounds have them
+            unit = [unit_rows(self.lin[m](x)).to(x.dtype) for m, x in xs.items()]
+            out = self._weigh(torch.cat(unit, dim=1))
+            return torch.stack(self._parts(out)).sum(0) if self.fusion == "sum" else out
         if self.fusion == "concat":
             return self._weigh(torch.cat(list(xs.values()), dim=1))
         joined, present = {}, {}

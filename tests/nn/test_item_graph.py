@@ -4,7 +4,8 @@ import torch.nn.functional as F
 
 from crane_pyg.nn import ItemGraph
 from crane_pyg.nn.item_graph import SHARES
-from crane_pyg.ops import csr_graph, graph_recall
+from crane_pyg.ops import csr_graph, edge_cosine, graph_recall, knn_graph
+from crane_pyg.transforms import row_normalize
 
 N, M = 12, 6
 
@@ -61,7 +62,7 @@ def kinds():
     return features, masks, csr_graph(torch.stack([item, user]), size=(200, 8))
 
 
-@pytest.mark.parametrize("fusion", ["rca", "concat"])
+@pytest.mark.parametrize("fusion", ["rca", "concat", "projected", "mean"])
 def test_warm_start_weighs_by_what_recommends(kinds, fusion):
     graph = ItemGraph({"a": 4, "b": 2, "c": 4}, channels=8, k=3, fusion=fusion)
     graph.warm_start(*kinds)
@@ -105,3 +106,89 @@ def test_features_that_are_all_alike_are_no_direction(parts):
     features = {**features, "b": (torch.rand(N, 1) + 1) * torch.tensor([1.0, 2.0, 3.0])}
     graph = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat")
     assert (graph.embed(features, masks, to_user)[:, 5:] == 0).all()
+
+
+WEIGHT = torch.tensor([0.5, 1.0])
+
+
+def build(fusion):
+    torch.manual_seed(1)
+    graph = ItemGraph({"a": 5, "b": 3}, channels=4, k=3, fusion=fusion)
+    graph.modality_weight.copy_(WEIGHT)
+    return graph
+
+
+def projected(graph, features, masks):
+    """Rows of length one, centred, projected, and of length one again."""
+    units = [centred(features[m], masks[m]) @ graph.lin[m].weight.T for m in ("a", "b")]
+    return [F.normalize(x, dim=1) for x in units]
+
+
+def dense(edge_index, weight):
+    return torch.zeros(N, N).index_put((edge_index[1], edge_index[0]), weight, accumulate=True)
+
+
+def linked(x, mask=None):
+    edge_index = knn_graph(x, 3, loop=True, mask=mask)
+    return dense(edge_index, row_normalize(edge_index, edge_cosine(x, edge_index), N))
+
+
+def test_repr():
+    assert repr(build("sum")) == "ItemGraph({'a': 5, 'b': 3}, k=3, fusion='sum')"
+
+
+@pytest.mark.parametrize(
+    ("fusion", "join"),
+    [("projected", lambda a, b: torch.cat([a, b], dim=1)), ("sum", lambda a, b: a + b)],
+)
+def test_early_fusion_is_of_the_projected_modalities(parts, fusion, join):
+    graph = build(fusion)
+    first, second = projected(graph, *parts[:2])
+    x = join(0.5 * first, second)
+    torch.testing.assert_close(graph.embed(*parts), x)
+    torch.testing.assert_close(dense(*graph(*parts)), linked(x))
+
+
+def test_the_mean_is_of_the_graphs_that_an_item_has(parts):
+    features, masks, to_user = parts
+    masks = {"a": torch.arange(N) < N - 1, "b": masks["b"]}
+    masks["a"][1] = False
+    graph = build("mean")
+    edge_index, weight = graph(features, masks, to_user)
+    found = dense(edge_index, weight)
+    xs = projected(graph, features, masks)
+    first, second = (linked(x, masks[m]) for x, m in zip(xs, ("a", "b"), strict=True))
+    torch.testing.assert_close(found[0], first[0])  # the first item has no b
+    torch.testing.assert_close(found[N - 1], second[N - 1])  # nor has the last an a
+    assert (edge_index != 1).all()  # and the second nothing
+    both = masks["a"] & masks["b"]  # cosines count by the weights' squares
+    torch.testing.assert_close(found[both], (0.25 * first + second)[both] / 1.25)
+    degree = torch.full((N,), graph.degree)
+    degree[1] = 0
+    assert graph.degree == 6
+    assert torch.equal(torch.bincount(edge_index[1], minlength=N), degree)
+
+
+@pytest.mark.parametrize("fusion", ["rca", "projected", "sum", "mean"])
+def test_what_learns_has_a_gradient(parts, fusion):
+    graph = build(fusion)
+    assert graph.learns
+    _, weight = graph(*parts)
+    (weight * torch.randn_like(weight)).sum().backward()
+    for m in ("a", "b"):
+        assert graph.lin[m].weight.grad.abs().sum() > 0
+
+
+def test_raw_features_have_nothing_to_learn():
+    assert not build("concat").learns
+    assert list(build("concat").parameters()) == []
+
+
+@pytest.mark.parametrize("fusion", ["projected", "sum", "mean"])
+def test_a_warm_start_keeps_the_geometry(parts, fusion):
+    features, masks, _ = parts
+    graph = ItemGraph({"a": 5, "b": 3}, channels=6, k=3, fusion=fusion)
+    graph.warm_start(*parts)
+    for m, x in zip(("a", "b"), projected(graph, features, masks), strict=True):
+        raw = centred(features[m], masks[m])
+        torch.testing.assert_close(x @ x.T, raw @ raw.T, rtol=1e-4, atol=1e-4)

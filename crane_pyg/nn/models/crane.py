@@ -61,10 +61,15 @@ class CRANE(Recommender):
         k (int): neighbours of each item. (default: ``5``)
         loop (bool): whether an item is the first of its own neighbours; the paper does not say.
             (default: ``True``)
-        fusion (str, optional): ``'rca'``; ``'concat'`` links items by their raw features instead;
-            ``None`` leaves the item graph and all that follows from it out. (default: ``'rca'``)
+        fusion (str, optional): ``'rca'``; ``'concat'`` links items by their raw features instead,
+            ``'projected'``, ``'sum'`` and ``'mean'`` by other means that
+            :class:`~crane_pyg.nn.ItemGraph` lists; ``None`` leaves the item graph and all that
+            follows from it out. (default: ``'rca'``)
         center (bool): take the mean of each modality's features away; the paper does not.
             (default: ``True``)
+        dual_fusion (bool): false trains the two branches apart, each with embeddings and a ranking
+            loss of its own, and adds up their scores: :math:`\mathbf{z} = [\mathbf{e} ;
+            \mathbf{h}]`, twice as wide. (default: ``True``)
         drop_edge (str, optional): ``'bernoulli'`` (eq. 2) or ``'multinomial'``, drawn anew each
             epoch, see :func:`~crane_pyg.transforms.degree_drop_edge`. (default: ``None``)
         drop_ratio (float): share that ``'multinomial'`` drops. (default: ``0.8``)
@@ -93,7 +98,8 @@ class CRANE(Recommender):
         impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
 
     Raises:
-        ValueError: if an option is unknown, or there is no modality but a fusion.
+        ValueError: if an option is unknown, there is no modality but a fusion, or branches trained
+            apart lack an item graph or have a contrastive term.
     """
 
     neighbor: Tensor
@@ -114,6 +120,7 @@ class CRANE(Recommender):
         loop: bool = True,
         fusion: str | None = "rca",
         center: bool = True,
+        dual_fusion: bool = True,
         drop_edge: str | None = None,
         drop_ratio: float = 0.8,
         drop_degree: str = "full",
@@ -141,6 +148,11 @@ class CRANE(Recommender):
         _check_choice("reduction", reduction, ("mean", "sum"))
         if refresh not in ("epoch", "step") and not (isinstance(refresh, int) and refresh > 0):
             raise ValueError(f"refresh must be 'epoch', 'step' or epochs >= 1 (got {refresh!r})")
+        if not dual_fusion and (fusion is None or beta > 0):
+            raise ValueError(
+                "branches trained apart need an item graph and no contrastive term "
+                f"(got dual_fusion=False, fusion={fusion!r}, beta={beta})"
+            )
         self.ii_layers = ii_layers
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
         self.readout = readout
@@ -171,24 +183,44 @@ class CRANE(Recommender):
                 gain=gain,
                 impl=impl,
             )
+        self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
         # The graph as last built, so that saved weights score as they did; and the epochs begun.
-        self.register_buffer("neighbor", torch.zeros(num_items, k, dtype=torch.long))
-        self.register_buffer("neighbor_weight", torch.zeros(num_items, k))
+        degree = k if self.item_graph is None else self.item_graph.degree
+        self.register_buffer("neighbor", torch.zeros(num_items, degree, dtype=torch.long))
+        self.register_buffer("neighbor_weight", torch.zeros(num_items, degree))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.long))
         self.reset_parameters()
 
     @classmethod
-    def from_data(cls, data: HeteroData, *, warm_start: bool = True, **kwargs: Any) -> Self:
+    def from_data(
+        cls,
+        data: HeteroData,
+        *,
+        warm_start: bool = True,
+        only_modalities: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Construct with the sizes of ``data``.
 
         Args:
             data: the graph.
             warm_start: call :meth:`~crane_pyg.nn.ItemGraph.warm_start`; the paper has Xavier's
                 initialisation throughout.
+            only_modalities: the modalities to use. (default: all that ``data`` has)
             **kwargs: of the constructor.
+
+        Raises:
+            ValueError: if ``data`` lacks a modality.
         """
         size = (data["user"].num_nodes, data["item"].num_nodes)
-        model = cls(*size, modalities(data), **kwargs)
+        widths = modalities(data)
+        if only_modalities is not None:
+            if not set(only_modalities) <= set(widths):
+                raise ValueError(
+                    f"only_modalities must be some of {[*widths]} (got {only_modalities})"
+                )
+            widths = {m: width for m, width in widths.items() if m in only_modalities}
+        model = cls(*size, widths, **kwargs)
         if warm_start and model.item_graph is not None:
             to_user = _unweighted(model.user_item_graphs(data)[1])
             model.item_graph.warm_start(*model._features(data), to_user)
@@ -202,6 +234,8 @@ class CRANE(Recommender):
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)
         torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        if self.semantic_embedding is not None:
+            torch.nn.init.xavier_uniform_(self.semantic_embedding.weight)
         for module in (*self.convs, self.semantic_profile, self.item_graph):
             if module is not None:
                 module.reset_parameters()
@@ -235,7 +269,7 @@ class CRANE(Recommender):
 
     def start_epoch(self, data: HeteroData) -> None:
         every = self.refresh if isinstance(self.refresh, int) else 1
-        if self.item_graph is not None and self.item_graph.fusion == "rca":
+        if self.item_graph is not None and self.item_graph.learns:
             self._stale |= int(self.epoch) % every == 0
         self.epoch += 1
         if self.drop_edge is not None:
@@ -251,7 +285,14 @@ class CRANE(Recommender):
         return graph, graph.transpose()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        return self.views(data).fuse()
+        users, items = zip(*self._ranked(self.views(data)), strict=True)
+        return torch.cat(users, dim=1), torch.cat(items, dim=1)
+
+    def _ranked(self, views: Views) -> list[tuple[Tensor, Tensor]]:
+        """Users and items of each ranking that is learned: of the fused views, or of either."""
+        if self.semantic_embedding is None:
+            return [views.fuse()]
+        return [(views.e_user, views.e_item), (views.h_user, views.h_item)]
 
     def views(self, data: HeteroData) -> Views:
         """Both views of all users and items."""
@@ -261,6 +302,8 @@ class CRANE(Recommender):
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar, h_item = self._similar_items(data), e_item
+        if self.semantic_embedding is not None:
+            h_item = self.semantic_embedding.weight
         for _ in range(self.ii_layers):
             h_item = self.semantic_conv(h_item, similar)
         h_user = self.semantic_profile(h_item, _unweighted(full[1]))
@@ -324,15 +367,19 @@ class CRANE(Recommender):
         users, user_row = torch.unique(user, return_inverse=True)
         items, item_rows = torch.unique(torch.stack([pos, neg]), return_inverse=True)
         views = self.views(data).rows(users, items)
-        z_user, z_item = views.fuse()
-        score = (F.embedding(user_row, z_user) * F.embedding(item_rows, z_item)).sum(-1)  # [2, B]
-        terms = {"bpr": bpr_loss(score[0], score[1], reduction=self.reduction)}
+        losses = []
+        for z_user, z_item in self._ranked(views):
+            score = (F.embedding(user_row, z_user) * F.embedding(item_rows, z_item)).sum(-1)
+            losses.append(bpr_loss(*score, reduction=self.reduction))  # of [2, B]
+        terms = {"bpr": torch.stack(losses).sum()}
         if self.beta > 0 and self.item_graph is not None:
             terms["contrastive"] = self.beta * self._contrast(views, item_rows[0])
         if self.l2_of == "all":
             norms = torch.stack([p.square().sum() for p in self.parameters()]).sum()
         else:
-            item = self.item_embedding(torch.stack([pos, neg]))
+            item = [*self.item_embedding(torch.stack([pos, neg]))]
+            if self.semantic_embedding is not None:
+                item += self.semantic_embedding(torch.stack([pos, neg]))
             norms = l2_of_batch(self.user_embedding(user), *item)
         terms["l2"] = self.l2 * norms
         return terms

@@ -186,6 +186,57 @@ def test_raw_features_are_linked_once(checkerboard):
     assert len(builds) == 1
 
 
+def test_a_graph_that_learns_is_linked_anew(checkerboard):
+    model = build(checkerboard, fusion="projected")
+    for _ in range(2):
+        model.start_epoch(checkerboard)
+        model.zero_grad()
+        model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
+        assert model.item_graph.lin["visual"].weight.grad.abs().sum() > 0
+
+
+def test_one_modality_is_that_modality(checkerboard):
+    model = build(checkerboard, only_modalities=["visual"], fusion="concat")
+    del checkerboard["item"].x_textual, checkerboard["item"].textual_mask
+    alone = build(checkerboard, fusion="concat")
+    assert list(model.item_graph.modalities) == ["visual"]
+    for found, wanted in zip(model(checkerboard), alone(checkerboard), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def test_branches_apart_add_up_their_scores(checkerboard):
+    """Each is what it would be by itself: LightGCN, and the item graph on a table of its own."""
+    model = build(checkerboard, dual_fusion=False, l2=0.1).eval()
+    views = model.views(checkerboard)
+    z_user, z_item = model(checkerboard)
+    score = views.e_user @ views.e_item.T + views.h_user @ views.h_item.T
+    torch.testing.assert_close(model.scores(z_user, z_item), score)
+    alone = build(checkerboard, fusion=None).eval()
+    alone.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(views.e_user, alone.views(checkerboard).e_user)
+
+    user, pos, neg = batch(checkerboard)
+    terms = model.loss(checkerboard, user, pos, neg)
+    bpr = 0
+    for x_user, x_item in ((views.e_user, views.e_item), (views.h_user, views.h_item)):
+        margin = (x_user[user] * (x_item[pos] - x_item[neg])).sum(1)
+        bpr = bpr - margin.sigmoid().log().mean()
+    torch.testing.assert_close(terms["bpr"], bpr)
+    tables = (model.item_embedding, model.semantic_embedding)
+    rows = [model.user_embedding(user), *(table(x) for table in tables for x in (pos, neg))]
+    norms = sum(x.square().sum() for x in rows) / (2 * len(user))
+    torch.testing.assert_close(terms["l2"], 0.1 * norms)
+
+
+def test_branches_apart_do_not_teach_each_other(checkerboard):
+    model = build(checkerboard, dual_fusion=False)
+    views = model.views(checkerboard)
+    views.h_user.sum().backward()
+    assert model.item_embedding.weight.grad is None
+    assert model.user_embedding.weight.grad is None
+    assert model.semantic_embedding.weight.grad is not None
+
+
 def test_similar_items_are_of_the_same_kind(checkerboard):
     model = build(checkerboard, loop=False)
     graph = model.similar_items(checkerboard)
@@ -277,7 +328,11 @@ def test_repr(checkerboard):
         ({"l2_of": "none"}, "l2_of must be one of .*got 'none'"),
         ({"reduction": "max"}, "reduction must be one of .*got 'max'"),
         ({"refresh": 0}, "refresh must be .*got 0"),
-        ({"fusion": "stack"}, "fusion must be one of rca, concat .*got 'stack'"),
+        ({"fusion": "stack"}, "fusion must be one of rca, concat, .*got 'stack'"),
+        ({"dual_fusion": False, "fusion": None}, "need an item graph .*fusion=None, beta=0.0"),
+        ({"dual_fusion": False, "beta": 0.1}, "no contrastive term .*fusion='rca', beta=0.1"),
+        ({"only_modalities": ["smell"]}, r"some of \['textual', 'visual'\] .*got \['smell'\]"),
+        ({"only_modalities": []}, "must have item features"),
         ({"profile": "median"}, "aggr must be one of .*got 'median'"),
     ],
 )
