@@ -6,6 +6,7 @@ from crane_pyg.experiments.search import search
 from crane_pyg.experiments.settings import FIT_DEFAULTS, check_settings, complete, construct, parted
 from crane_pyg.experiments.spaces import SEARCH_SPACES
 from crane_pyg.experiments.summary import (
+    failures,
     markdown,
     markdown_table,
     mean_and_sd,
@@ -20,6 +21,7 @@ __all__ = [
     "check_settings",
     "complete",
     "construct",
+    "failures",
     "markdown",
     "markdown_table",
     "mean_and_sd",

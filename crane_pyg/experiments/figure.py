@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crane_pyg.experiments.summary import summarise
-from crane_pyg.nn.models import MODELS
+from crane_pyg.experiments.summary import summarise, title
 from crane_pyg.training.checkpoint import write_aside
 
 WIDTH = 3.5  # inches, a column of a two-column page
@@ -43,7 +42,7 @@ def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
                 error_kw={"elinewidth": 0.8, "capsize": 1.6, "capthick": 0.8},
             )
         axis.set_xlabel(metric, fontsize=8)
-        axis.set_yticks(range(len(models)), [MODELS[name].__name__ for name in models])
+        axis.set_yticks(range(len(models)), [title(name) for name in models])
         axis.tick_params(labelsize=7, length=2)
         axis.tick_params(axis="y", length=0)
         axis.locator_params(axis="x", nbins=4)

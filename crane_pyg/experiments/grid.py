@@ -1,9 +1,10 @@
 """Every model with every seed, on one graph under one protocol."""
 
+import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.experiments.folder import claim, fingerprint, write_text
-from crane_pyg.experiments.settings import construct, parted
-from crane_pyg.training import evaluate, fit
+from crane_pyg.experiments.settings import construct, parted, with_defaults
+from crane_pyg.training import evaluate, fit, save_model
 from crane_pyg.training.loop import reset_peak_memory
 
 log = logging.getLogger("crane_pyg")
@@ -24,6 +25,9 @@ def run_grid(
     seeds: Sequence[int],
     out: Path,
     *,
+    models: Mapping[str, str] | None = None,
+    shared: Path | None = None,
+    keep: Collection[str] = (),
     protocol: str = "strict",
     about: Mapping[str, Any] | None = None,
     device: torch.device | str = "cpu",
@@ -36,46 +40,72 @@ def run_grid(
 
     Args:
         data: the graph.
-        settings: by model, as :func:`~crane_pyg.experiments.complete` gives them.
+        settings: by model, as :func:`~crane_pyg.experiments.complete` gives them; or by any label,
+            where :obj:`models` says whose they are.
         seeds: of training.
-        out: folder for the runs, a file each, and all of them in ``runs.jsonl``.
+        out: folder for the runs, a file and a history each, and all of them in ``runs.jsonl``.
+        models: model by label; a run then has a ``label`` beside its ``model``. (default: a label
+            is the model)
+        shared: folder of runs in the place of one in ``out``. They lie there under the name of all
+            that they depend on, so that several grids may train each of theirs but once.
+        keep: labels whose trained weights stay beside the run, as ``.safetensors``.
         protocol: see :func:`~crane_pyg.training.evaluate`.
         about: how to name the data.
         device: to train on.
         progress: show a progress bar per run.
 
     Returns:
-        one dictionary per run, by model and seed: its scores and costs, or the ``error`` that
-        stopped it. Runs that failed are tried again by the next call.
+        one dictionary per run, by model and seed: its scores and costs, and ``run``, how its files
+        are called; or the ``error`` that stopped it. Runs that failed are tried again by the next
+        call.
 
     Raises:
         ValueError: if ``out`` holds runs of other data, protocol or settings.
     """
-    claim(
-        out / "compare.json",
-        {
-            "data": {**(about or {}), "fingerprint": fingerprint(data)},
-            "protocol": protocol,
-            **{f"settings of {model}": own for model, own in settings.items()},
-        },
-    )
+    models = models or {}
+    identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "protocol": protocol}
+    named = {
+        f"settings of {label}": ({"model": models[label]} if label in models else {}) | dict(own)
+        for label, own in settings.items()
+    }
+    claim(out / "compare.json", identity | named)
     runs = {}
-    for seed, model in itertools.product(seeds, settings):  # a seed is whole before the next one
-        path = out / "runs" / f"{model}-{seed}.json"
+    order = list(itertools.product(seeds, settings))  # a seed is whole before the next one
+    for count, (seed, label) in enumerate(order, start=1):
+        model = models.get(label, label)
         key = {"model": model, "seed": seed}
+        name = {"label": label} if label in models else {}
+        own_name = shared is None and label not in models
+        file = f"{label}-{seed}" if own_name else _name(identity, key, settings[label])
+        path = (shared or out / "runs") / f"{file}.json"
+        done = path.exists() and (label not in keep or path.with_suffix(".safetensors").exists())
         try:
-            if not path.exists():
-                scores = _run(data, key, settings[model], path, protocol, device, progress)
+            if not done:
+                log.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
+                scores = _run(
+                    data, key, settings[label], path, protocol, device, progress, label in keep
+                )
                 run = {**key, **(about or {}), "protocol": protocol, **scores}
-                write_text(path, json.dumps(run | {"settings": settings[model]}) + "\n")
-            runs[model, seed] = json.loads(path.read_text())
+                write_text(path, json.dumps(run | {"settings": settings[label]}) + "\n")
+            runs[label, seed] = name | json.loads(path.read_text())
             path.with_suffix(".pt").unlink(missing_ok=True)
         except ValueError as error:
-            log.warning("%s, seed %d failed: %s", model, seed, error)
-            runs[model, seed] = key | {"error": str(error)}
-    rows = [runs[model, seed] for model in settings for seed in seeds]
+            log.warning("%s, seed %d failed: %s", label, seed, error)
+            runs[label, seed] = name | key | {"error": str(error)}
+    rows = [runs[label, seed] for label in settings for seed in seeds]
     write_text(out / "runs.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return rows
+
+
+def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The same for the same run, whether or not a setting that has its default is given."""
+    depends_on = {
+        "data": identity["data"]["fingerprint"],
+        "protocol": identity["protocol"],
+        "settings": with_defaults(key["model"], settings),
+    }
+    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{key['model']}-{key['seed']}-{digest}"
 
 
 def _run(
@@ -86,21 +116,26 @@ def _run(
     protocol: str,
     device: torch.device | str,
     progress: bool,
+    keep: bool,
 ) -> dict[str, Any]:
-    log.info("%s, seed %d", key["model"], key["seed"])
     reset_peak_memory(torch.device(device))
     model = construct(key["model"], data, settings, key["seed"])
+    own, loop = parted(settings)
     result = fit(
         model,
         data,
-        **parted(settings)[1],
+        **loop,
         protocol=protocol,
         seed=key["seed"],
         device=device,
         checkpoint=path.with_suffix(".pt"),
         progress=progress,
     )
+    write_text(path.with_suffix(".csv"), result.to_frame().to_csv())
+    if keep:
+        save_model(model, key["model"], own, path.with_suffix(".safetensors"))
     return {
+        "run": path.stem,
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "seconds_per_epoch": result.seconds_per_epoch,

@@ -62,6 +62,18 @@ def _fits(value: Any, annotation: Any) -> bool:
     return type(value) in kinds or (type(value) is int and float in kinds)
 
 
+def with_defaults(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting there is: those given over the defaults of the constructor and of ``fit``."""
+    known = _known(model)
+    defaults = {
+        name: parameter.default
+        for function in (fit, MODELS[model], MODELS[model].from_data)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name in known and parameter.default is not parameter.empty
+    }
+    return defaults | dict(settings)
+
+
 def parted(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the constructor and those of ``fit``."""
     own = {name: value for name, value in settings.items() if name not in FIT_SETTINGS}

@@ -24,13 +24,13 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         runs: of :func:`~crane_pyg.experiments.run_grid`.
 
     Returns:
-        the columns ``model``, ``metric``, ``value`` (mean over the seeds; of seconds per epoch the
-        median, of memory the maximum), ``sd``, ``seeds``, ``rank`` (1 is best) and ``p_value`` of
-        the paired t-test between the best model and this one.
+        the columns ``model`` (or its label), ``metric``, ``value`` (mean over the seeds; of seconds
+        per epoch the median, of memory the maximum), ``sd``, ``seeds``, ``rank`` (1 is best) and
+        ``p_value`` of the paired t-test between the best model and this one.
     """
     done = [run for run in runs if "error" not in run]
     table = pd.DataFrame(
-        [{"model": run["model"], "seed": run["seed"], **run["test"]} for run in done]
+        [{"model": _label(run), "seed": run["seed"], **run["test"]} for run in done]
         or {"model": [], "seed": []}
     )
     groups = table.groupby("model", sort=False)
@@ -52,7 +52,10 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             }
             for model, column in columns.items()
         ]
-    costs = pd.DataFrame(done, columns=["model", *COSTS]).groupby("model", sort=False)
+    costs = pd.DataFrame(
+        [{"model": _label(run), **{key: run[key] for key in COSTS}} for run in done],
+        columns=["model", *COSTS],
+    ).groupby("model", sort=False)
     for metric, (_, statistic, _) in COSTS.items():
         rows += [
             {"model": model, "metric": metric, "value": value, "seeds": len(scores[str(model)])}
@@ -60,6 +63,15 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         ]
     names = ["model", "metric", "value", "sd", "seeds", "rank", "p_value"]
     return pd.DataFrame(rows, columns=names).astype({"rank": "Int64"})
+
+
+def _label(run: Mapping[str, Any]) -> str:
+    return run.get("label", run["model"])
+
+
+def title(label: str) -> str:
+    """How a row is called: a model by its class, a label by itself."""
+    return MODELS[label].__name__ if label in MODELS else label
 
 
 def paired_p_value(ours: pd.Series, theirs: pd.Series) -> float:
@@ -89,12 +101,12 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     The best of each metric is bold, the second underlined.
     """
     summary = summarise(runs)
-    models = list(dict.fromkeys(run["model"] for run in runs))
+    models = list(dict.fromkeys(map(_label, runs)))
     cell = {(row.model, row.metric): row for row in summary.itertuples()}
     scores, p_values = [], []
     for model in models:
         rows = [cell.get((model, metric)) for metric in METRICS]
-        name, asked = MODELS[model].__name__, sum(run["model"] == model for run in runs)
+        name, asked = title(model), sum(_label(run) == model for run in runs)
         if rows[0] is None:
             scores.append([name, f"0 of {asked}", *["failed"] * len(METRICS), *[""] * len(COSTS)])
             continue
@@ -107,8 +119,8 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     if len(p_values) > 1:
         parts.append("Paired t-test over the seeds between the best model and each other, p-value:")
         parts.append(markdown_table(pd.DataFrame(p_values, columns=["model", *METRICS])))
-    if failures := _failures(runs):
-        parts.append("\n".join(["Failed:\n", *failures]))
+    if failed := failures(runs):
+        parts.append("\n".join(["Failed:\n", *failed]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -123,13 +135,14 @@ def _p_value(row: Any) -> str:
     return "" if np.isnan(row.p_value) else f"{row.p_value:.2g}"
 
 
-def _failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line of Markdown for each run, or several alike, that failed."""
     seeds: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if "error" in run:
-            seeds.setdefault((run["model"], run["error"]), []).append(str(run["seed"]))
+            seeds.setdefault((_label(run), run["error"]), []).append(str(run["seed"]))
     return [
-        f"- {MODELS[model].__name__}, seed {', '.join(those)}: {error}"
+        f"- {title(model)}, seed {', '.join(those)}: {error}"
         for (model, error), those in seeds.items()
     ]
 

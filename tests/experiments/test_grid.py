@@ -1,11 +1,13 @@
 import json
 
+import pandas as pd
 import pytest
 import torch
 
 from crane_pyg.experiments import complete, grid, run_grid
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.training import evaluate, load_model
 
 SHORT = {"epochs": 2, "batch_size": 64}
 
@@ -21,7 +23,9 @@ def test_every_model_runs_with_every_seed(checkerboard, tmp_path):
     assert [(run["model"], run["seed"]) for run in runs] == order
     lines = (tmp_path / "runs.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == runs
-    assert {path.suffix for path in (tmp_path / "runs").iterdir()} == {".json"}
+    assert {path.suffix for path in (tmp_path / "runs").iterdir()} == {".json", ".csv"}
+    history = pd.read_csv(tmp_path / "runs" / f"{runs[0]['run']}.csv")
+    assert history["Recall@20"].max() == pytest.approx(runs[0]["valid"]["Recall@20"])
     assert runs[0]["parameters"] == (24 + 40) * 64
     assert runs[0]["epochs"] == 2
     assert runs[0]["settings"] == settings("lightgcn")["lightgcn"]
@@ -87,6 +91,54 @@ def test_a_failure_stops_no_other_run_and_is_tried_again(checkerboard, tmp_path)
         assert runs[0]["error"] == "the data must have item features (got no modality)"
         assert "test" in runs[1]
     assert not (tmp_path / "runs" / "crane-1.json").exists()
+
+
+def variants(**changes):
+    """Two rows of one model, as a table of ablations has them."""
+    given = {"CRANE": {}, "w/o graph": {"fusion": None}} | changes
+    rows = {label: complete("crane", SHORT | {"k": 3} | change) for label, change in given.items()}
+    return {"settings": rows, "models": dict.fromkeys(rows, "crane")}
+
+
+def test_variants_of_a_model_have_a_label(checkerboard, tmp_path):
+    runs = run_grid(checkerboard, seeds=[1], out=tmp_path, **variants())
+    assert [(run["label"], run["model"]) for run in runs] == [
+        ("CRANE", "crane"),
+        ("w/o graph", "crane"),
+    ]
+    assert runs[0]["test"] != runs[1]["test"]
+    changed = variants(**{"w/o graph": {"fusion": "concat"}})
+    with pytest.raises(ValueError, match=r"settings of w/o graph.fusion None and 'concat'"):
+        run_grid(checkerboard, seeds=[1], out=tmp_path, **changed)
+
+
+def test_grids_that_share_their_runs_train_each_once(checkerboard, tmp_path, monkeypatch):
+    shared = tmp_path / "runs"
+    run_grid(checkerboard, seeds=[1], out=tmp_path / "a", shared=shared, **variants())
+    trained = []
+    fit = grid.fit
+    monkeypatch.setattr(grid, "fit", lambda *a, **k: trained.append(a[0]) or fit(*a, **k))
+    more = variants(CRANE={"fusion": "rca"}, other={"num_rounds": 2})  # the default, spelled out
+    runs = run_grid(checkerboard, seeds=[1], out=tmp_path / "b", shared=shared, **more)
+    assert len(trained) == 1
+    assert len({run["run"] for run in runs}) == 3
+    for change in ({"seeds": [2]}, {"seeds": [1], "protocol": "mmrec"}):
+        run_grid(
+            checkerboard, settings("lightgcn"), out=tmp_path / str(change), shared=shared, **change
+        )
+    checkerboard["item"].x_visual[0, 0] += 1
+    run_grid(checkerboard, settings("lightgcn"), [2], tmp_path / "c", shared=shared)
+    assert len(trained) == 4
+
+
+def test_weights_that_are_asked_for_stay(checkerboard, tmp_path):
+    rows = variants()
+    run_grid(checkerboard, seeds=[1], out=tmp_path, **rows)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    runs = run_grid(checkerboard, seeds=[1], out=tmp_path, keep=["CRANE"], **rows)
+    (path,) = tmp_path.rglob("*.safetensors")
+    assert path.stem == runs[0]["run"]
+    assert evaluate(load_model(path, checkerboard), checkerboard, "test") == runs[0]["test"]
 
 
 def test_an_edge_more_is_another_graph(checkerboard):

@@ -1,6 +1,7 @@
 import pytest
 
 from crane_pyg.experiments import SEARCH_SPACES, check_settings, complete, parted
+from crane_pyg.experiments.settings import with_defaults
 from crane_pyg.nn.models import MODELS
 
 
@@ -15,6 +16,16 @@ def test_settings_part_into_those_of_the_model_and_those_of_the_loop():
     own, loop = parted({"k": 3, "lr": 0.1, "monitor": "NDCG@20", "warm_start": False})
     assert own == {"k": 3, "warm_start": False}
     assert loop == {"lr": 0.1, "monitor": "NDCG@20"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
+    full = with_defaults(model, {"embedding_dim": 8})
+    assert full["embedding_dim"] == 8
+    assert full["monitor"] == "Recall@20"
+    check_settings(model, full)
+    if model == "crane":
+        assert (full["fusion"], full["warm_start"], full["k"]) == ("rca", True, 5)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,15 @@ def test_failures_are_named_and_not_counted():
     assert row(markdown(failed), "VBPR")[2] == "failed"
 
 
+def test_a_label_names_a_row():
+    first = [{"label": "CRANE-V", **run("crane", seed, 0.2)} for seed in range(2)]
+    second = [{"label": "CRANE-T", "model": "crane", "seed": 0, "error": "no text"}]
+    table = markdown([*first, *RUNS, *second])
+    assert row(table.split("\n\n")[0], "CRANE-V")[1:3] == ["2", "0.2000 ± 0.0000"]
+    assert row(table.split("\n\n")[0], "CRANE-T")[1] == "0 of 1"
+    assert table.endswith("- CRANE-T, seed 0: no text\n")
+
+
 def test_the_summary_is_tidy():
     table = summarise(RUNS)
     assert list(table) == ["model", "metric", "value", "sd", "seeds", "rank", "p_value"]
