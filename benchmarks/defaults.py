@@ -62,12 +62,12 @@ def summarise(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for rival in ("LightGCN", "CRANE"):
             for metric in ("Recall@20", "NDCG@20"):
                 pair = pd.concat([frame[metric], scores[rival][metric]], axis=1, join="inner")
-                row[f"{metric} to {rival}"] = "" if name == rival else _compare(pair)
+                row[f"{metric} to {rival}"] = "" if name == rival else compare(pair)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _compare(pair: pd.DataFrame) -> str:
+def compare(pair: pd.DataFrame) -> str:
     """Of two columns, the first against the second."""
     ours, theirs = (pair.iloc[:, side] for side in (0, 1))
     if np.allclose(ours, theirs):

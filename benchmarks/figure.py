@@ -1,12 +1,17 @@
-"""How the benchmarks' figures look: two columns wide, for any eyes, in print or on a screen."""
+"""How the benchmarks' figures look: for any eyes, in print or on a screen."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from crane_pyg.training.checkpoint import write_aside
+
+COLUMN = 3.35  # inches: a column of a two-column page
 
 # Okabe and Ito's, told apart by colour-blind readers too; their yellow is too pale for a line.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -27,19 +32,33 @@ STYLE = {
 
 
 @contextmanager
+def canvas(
+    path: Path,
+    size: tuple[float, float],
+    shape: tuple[int, int] = (1, 1),
+    *,
+    grid: bool = True,
+    **kwargs: Any,
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Axes in rows and columns, written to the path in the end; ``kwargs`` are of ``subplots``."""
+    small = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 6.5}
+    with rc_context(STYLE | (small if size[0] <= COLUMN else {}) | {"axes.grid": grid}):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = list(figure.subplots(*shape, squeeze=False, **kwargs).flat)
+        yield figure, axes
+        write_aside(path, lambda aside: figure.savefig(aside, dpi=300, format="png"))
+
+
+@contextmanager
 def panels(
     path: Path, count: int, size: tuple[float, float]
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """Log-log axes side by side, written to the path in the end."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+    with canvas(path, size, (1, count)) as (figure, axes):
         figure.get_layout_engine().set(wspace=0.08)
-        axes = list(figure.subplots(1, count, squeeze=False)[0])
         for axis in axes:
             axis.set(xscale="log", yscale="log")
         yield figure, axes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=300)
 
 
 def growth_lines(axis: Axes, curves: Sequence[Sequence[tuple[int, float]]]) -> None:

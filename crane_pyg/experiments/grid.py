@@ -87,7 +87,8 @@ def run_grid(
                 )
                 run = {**key, **(about or {}), "protocol": protocol, **scores}
                 write_text(path, json.dumps(run | {"settings": settings[label]}) + "\n")
-            runs[label, seed] = name | json.loads(path.read_text())
+            own = {"settings": dict(settings[label])}  # as given here, were the run another grid's
+            runs[label, seed] = name | json.loads(path.read_text()) | own
             path.with_suffix(".pt").unlink(missing_ok=True)
         except ValueError as error:
             log.warning("%s, seed %d failed: %s", label, seed, error)

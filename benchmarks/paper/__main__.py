@@ -1,0 +1,63 @@
+"""``python -m benchmarks.paper NAME``: one table or figure, or all of them."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.paper.job import Job
+from benchmarks.paper.report import PARTS
+from crane_pyg.cli import options
+from crane_pyg.datasets.synthetic import PRESETS
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training import PROTOCOLS
+
+SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; a mistake of the user's ends in one line and exit status 2."""
+    args = parser().parse_args(argv)
+    if "crane_pyg" not in logging.Logger.manager.loggerDict or not logging.root.handlers:
+        logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        job = Job(args.name, args)
+        module = "report" if args.name == "all" else args.name
+        importlib.import_module(f"benchmarks.paper.{module}").run(job)
+    except (ValueError, OSError) as error:
+        print("error:", *str(error).split(), file=sys.stderr)
+        raise SystemExit(2) from error
+    text = args.out / ("report.md" if args.name == "all" else f"{args.name}/table.md")
+    print(text.read_text(), end="")
+
+
+def parser() -> options.Parser:
+    """The command line."""
+    parser = options.Parser(prog="python -m benchmarks.paper", description=__doc__)
+    parser.add_argument("name", choices=[*PARTS, "all"], metavar="NAME", help=", ".join(PARTS))
+    parser.add_argument("--data", required=True, help="folder, or a synthetic preset")
+    parser.add_argument("--split", choices=["given", "random"], default="given")
+    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of training")
+    options.add_settings_file(parser)
+    options.add_settings(parser)
+    options.add_training(parser)
+    parser.add_argument("--heat-map-seeds", type=int, default=1, help="of the seeds, for figure5")
+    parser.add_argument("--compare", type=Path, help="folder of compare, for table4")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=PRESETS, default=[*PRESETS][-4:], help="for figure7"
+    )
+    parser.add_argument("--limit", type=float, default=600, help="seconds of a size, for figure7")
+    parser.add_argument("--skip", nargs="+", choices=PARTS, default=[], help="for all")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder; what it holds is not trained again"
+    )
+    parser.set_defaults(models=[*MODELS])  # whose settings a file may hold
+    return parser
+
+
+if __name__ == "__main__":
+    main()

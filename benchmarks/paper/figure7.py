@@ -1,0 +1,164 @@
+"""Figure 7: time and memory of an epoch against the number of items, CRANE beside FREEDOM.
+
+Each size is drawn and measured in a fresh process: after a step to warm up, what begins an epoch,
+the epoch's first step (where CRANE rebuilds its item graph) and the median of some more, from which
+the epoch is extrapolated. Memory is the peak of the process beyond its libraries: features, model
+and training. ``--data`` has no say in this.
+"""
+
+import json
+import multiprocessing
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
+from benchmarks.measure import free_memory, machine, slope
+from benchmarks.paper.job import Job
+from crane_pyg.datasets import SyntheticMultimodal
+from crane_pyg.datasets.synthetic import PRESETS
+from crane_pyg.experiments import construct, markdown_table
+from crane_pyg.experiments.folder import write_text
+from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.training import TripletSampler
+from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory
+
+RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
+    "CRANE, exact": ("crane", {}),
+    "CRANE, Nyström": ("crane", {"impl": "nystrom"}),
+    "FREEDOM": ("freedom", {}),
+}
+STEPS, BATCH_SIZE = 8, 1024
+FEATURES_BYTES = 4 * (4096 + 384)  # of an item, at the widest
+
+
+def run(job: Job) -> None:
+    path = job.folder / "points.jsonl"
+    points = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    skipped = []
+    for size in sorted(job.args.sizes, key=lambda name: PRESETS[name].num_items):
+        for label, rival in RIVALS.items():
+            if any((point["model"], point["size"]) == (label, size) for point in points):
+                continue
+            if reason := too_much(label, size, points, job.args.limit):
+                skipped.append(f"- {label} at the size of {size}: {reason}")
+                continue
+            with fresh_process() as pool:
+                threads = torch.get_num_threads()
+                point = pool.submit(measure, size, *rival, threads).result()
+            points.append({"model": label, "size": size, **machine(torch.device("cpu")), **point})
+            write_text(path, "".join(json.dumps(line) + "\n" for line in points))
+    points = [point for point in points if point["size"] in job.args.sizes]
+    table = pd.DataFrame(points)
+    job.write(text(table, skipped), table)
+    draw(table, job.folder / "figure.png")
+
+
+def fresh_process() -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.paper.figure7"])
+    return ProcessPoolExecutor(1, mp_context=context)
+
+
+def too_much(label: str, size: str, points: list[dict[str, Any]], limit: float) -> str:
+    """Why a size is not measured; time is predicted to grow with the square of the entities."""
+    needed = 4 * PRESETS[size].num_items * FEATURES_BYTES
+    if needed > free_memory(torch.device("cpu")):
+        return f"drawing its features takes {needed / 2**30:.1f} GB"
+    smaller = [point for point in points if point["model"] == label]
+    if smaller:
+        last = smaller[-1]
+        growth = (entities(size) / entities(last["size"])) ** 2
+        if last["measured_s"] * growth > limit:
+            return f"more than {limit:g} s are predicted"
+    return ""
+
+
+def entities(size: str) -> int:
+    return PRESETS[size].num_users + PRESETS[size].num_items
+
+
+def measure(size: str, model: str, settings: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Of one rival at one size; runs in a process that did nothing else."""
+    torch.set_num_threads(threads)
+    device = torch.device("cpu")
+    before = peak_memory_mb(device)
+    data = SyntheticMultimodal(size)[0]
+    reset_peak_memory(device)
+    start = time.perf_counter()
+    net = construct(model, data, settings, 0).train()
+    optimizer = torch.optim.Adam(net.parameter_groups(1e-3), fused=True)
+    edge_index = data[USER_TO_ITEM].edge_index
+    sampler = TripletSampler(edge_index, data["item"].num_nodes, BATCH_SIZE)
+    batches = iter(sampler)
+
+    def step() -> float:
+        begin = time.perf_counter()
+        optimizer.zero_grad()
+        torch.stack(list(net.loss(data, *next(batches)).values())).sum().backward()
+        optimizer.step()
+        return time.perf_counter() - begin
+
+    net.start_epoch(data)
+    step()
+    begin = time.perf_counter()
+    net.start_epoch(data)
+    began = time.perf_counter() - begin
+    first = step()
+    later = statistics.median(step() for _ in range(min(STEPS, len(sampler) - 2)))
+    return {
+        "users": data["user"].num_nodes,
+        "items": data["item"].num_nodes,
+        "steps": len(sampler),
+        "begin_s": began,
+        "first_step_s": first,
+        "step_s": later,
+        "epoch_s": began + first + later * (len(sampler) - 1),
+        "peak_memory_mb": peak_memory_mb(device) - before,
+        "measured_s": time.perf_counter() - start,
+    }
+
+
+def text(table: pd.DataFrame, skipped: list[str]) -> str:
+    lines = table[["model", "size", "users", "items", "steps"]].astype(object)
+    for column, form in (("first_step_s", "{:.2f}"), ("step_s", "{:.3f}"), ("epoch_s", "{:.1f}")):
+        lines[f"{column.removesuffix('_s').replace('_', ' ')}, s"] = table[column].map(form.format)
+    lines["peak MB"] = table["peak_memory_mb"].map("{:.0f}".format)
+    parts = [
+        f"Synthetic sets of the paper's sizes and feature widths, {table['threads'].iloc[0]} "
+        f"thread(s) of {table['machine'].iloc[0]}. An epoch is extrapolated from its beginning, "
+        f"its first step and {STEPS} others.",
+        markdown_table(lines),
+    ]
+    exponents = []
+    for label, own in table.groupby("model", sort=False):
+        values = {
+            name: slope(own["items"].tolist(), own[key].tolist())
+            for name, key in (("time", "epoch_s"), ("memory", "peak_memory_mb"))
+        }
+        words = [f"{name} {value:.2f}" for name, value in values.items() if value is not None]
+        if words:
+            exponents.append(f"{label} {', '.join(words)}")
+    if exponents:
+        parts.append(f"Exponents of the items, upper half of the sizes: {'; '.join(exponents)}.")
+    if skipped:
+        parts.append("\n".join(["Not measured:\n", *skipped]))
+    return "\n\n".join(parts)
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    parts = (("epoch_s", "seconds per epoch"), ("peak_memory_mb", "peak memory [MB]"))
+    with panels(path, 2, (COLUMN, 2.1)) as (figure, axes):
+        for axis, (key, ylabel), letter in zip(axes, parts, "ab", strict=True):
+            groups = list(table.groupby("model", sort=False))
+            for (label, own), color, marker in zip(groups, COLORS, MARKERS):
+                axis.plot(own["items"], own[key], color=color, marker=marker, label=label)
+            growth_lines(axis, [list(zip(own["items"], own[key])) for _, own in groups])
+            axis.set(xlabel=f"items\n({letter})", ylabel=ylabel)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)

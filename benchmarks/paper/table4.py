@@ -1,0 +1,37 @@
+"""Table 4: all models. ``--compare DIR`` takes the runs of ``python -m crane_pyg compare``."""
+
+import json
+from pathlib import Path
+
+from benchmarks.paper.job import Job, Runs, tidy
+from crane_pyg.experiments import bar_plot, markdown
+from crane_pyg.experiments.folder import fingerprint
+from crane_pyg.nn.models import MODELS
+
+# In the order of the paper.
+ORDER = (
+    *("bpr", "lightgcn", "vbpr", "mmgcn", "slmrec", "lattice"),
+    *("freedom", "lgmrec", "dgvae", "lpic", "crane"),
+)
+
+
+def run(job: Job) -> None:
+    if job.args.compare is None:
+        labels = {MODELS[name].__name__: (name, {}) for name in ORDER}
+        runs = job.train(labels, job.args.seeds)
+    else:
+        runs = compared(job, job.args.compare)
+    seeds = sorted({run["seed"] for run in runs})
+    job.write(f"{job.head(seeds)}\n\n{markdown(runs)}", tidy(runs))
+    bar_plot(runs, job.folder / "figure.png")
+
+
+def compared(job: Job, folder: Path) -> Runs:
+    """The runs of a folder that was written elsewhere, of the same data and protocol."""
+    there = json.loads((folder / "compare.json").read_text())
+    here = {"fingerprint": fingerprint(job.data), "protocol": job.args.protocol}
+    found = {"fingerprint": there["data"]["fingerprint"], "protocol": there["protocol"]}
+    if here != found:
+        raise ValueError(f"{folder} must hold runs of {here} (got {found})")
+    runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    return sorted(runs, key=lambda run: ORDER.index(run["model"]))
