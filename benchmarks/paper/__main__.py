@@ -19,8 +19,7 @@ SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; a mistake of the user's ends in one line and exit status 2."""
     args = parser().parse_args(argv)
-    if "crane_pyg" not in logging.Logger.manager.loggerDict or not logging.root.handlers:
-        logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         job = Job(args.name, args)
         module = "report" if args.name == "all" else args.name

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.figure import COLORS, COLUMN, canvas
 from benchmarks.paper.job import Job, done, score_table, scores, tidy
+from crane_pyg.datasets import modalities
 
 EARLY_AND_LATE = {
     "CRANE-C": ("projected", "concatenation of the projected modalities"),
@@ -19,7 +20,7 @@ EARLY_AND_LATE = {
 def run(job: Job) -> None:
     variants: dict[str, dict[str, Any]] = {}
     what = {}
-    for m in modality_names(job):
+    for m in modalities(job.data):
         variants[f"CRANE-{m}"] = {"only_modalities": [m], "fusion": "projected"}
         what[f"CRANE-{m}"] = f"{m} alone, projected"
     for label, (fusion, words) in EARLY_AND_LATE.items():
@@ -36,12 +37,6 @@ def run(job: Job) -> None:
     draw(scores(done(runs)), job.folder / "figure.png")
 
 
-def modality_names(job: Job) -> list[str]:
-    from crane_pyg.datasets import modalities
-
-    return list(modalities(job.data))
-
-
 def draw(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Means and deviations as points: their axes need not start at zero, as bars would."""
     labels = list(frames)
@@ -50,10 +45,11 @@ def draw(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
             for place, label in enumerate(labels):
                 column = frames[label][metric]
                 color = COLORS[1] if label == "CRANE" else COLORS[0]
-                axis.plot(column, [place] * len(column), ".", color="#BBBBBB", markersize=3)
                 spread = column.std() if len(column) > 1 else None
                 axis.errorbar(column.mean(), place, xerr=spread, fmt="o", color=color, capsize=2)
-            axis.axvline(frames["CRANE"][metric].mean(), color=COLORS[1], linewidth=0.6, zorder=0)
+            if "CRANE" in frames:
+                mean = frames["CRANE"][metric].mean()
+                axis.axvline(mean, color=COLORS[1], linewidth=0.6, zorder=0)
             axis.set_xlabel(metric)
             axis.locator_params(axis="x", nbins=4)
             axis.grid(axis="y", visible=False)

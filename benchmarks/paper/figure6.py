@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from torch import Tensor
@@ -28,6 +29,7 @@ MODELS = {"CRANE": ("crane", {}), "FREEDOM": ("freedom", {})}
 # All eight of Okabe and Ito's, each with a marker of its own.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+GREY = {"color": "#AAAAAA", "markeredgecolor": "black", "markeredgewidth": 0.6}
 
 
 class Draw(NamedTuple):
@@ -126,7 +128,7 @@ def model_device(model: torch.nn.Module) -> torch.device:
 def picture(
     embedded: Mapping[str, tuple[Tensor, Tensor]], drawn: Draw, seed: int, path: Path
 ) -> None:
-    with canvas(path, (COLUMN, 1.85), (1, len(embedded)), grid=False) as (_, axes):
+    with canvas(path, (COLUMN, 2.0), (1, len(embedded)), grid=False) as (figure, axes):
         for axis, (label, (user, item)) in zip(axes, embedded.items(), strict=True):
             points = torch.cat([user[drawn.user], item[drawn.item]]).double().numpy()
             tsne = TSNE(
@@ -135,6 +137,12 @@ def picture(
             place = tsne.fit_transform(points)
             scatter(axis, place[:NUM_USERS], place[NUM_USERS:], drawn.owner.numpy())
             axis.set_title(label)
+        handles = [
+            Line2D([], [], linestyle="", marker=marker, markersize=size, **GREY)
+            for marker, size in (("*", 8), ("o", 4))
+        ]
+        words = ["user", "item, coloured by its user"]
+        figure.legend(handles, words, loc="outside upper center", ncols=2, frameon=False)
 
 
 def scatter(axis: Axes, users: np.ndarray, items: np.ndarray, owner: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
 from benchmarks.measure import free_memory, machine, slope
@@ -160,5 +161,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
                 axis.plot(own["items"], own[key], color=color, marker=marker, label=label)
             growth_lines(axis, [list(zip(own["items"], own[key])) for _, own in groups])
             axis.set(xlabel=f"items\n({letter})", ylabel=ylabel)
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axis.xaxis.set_minor_locator(NullLocator())
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)

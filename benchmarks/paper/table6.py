@@ -43,8 +43,8 @@ def run(job: Job) -> None:
     against = {label: "CRANE" for label in what if label != "CRANE"}
     table = score_table(runs, what, against, timing["seconds"])
     notes = (
-        f"Seconds: median of {ROUNDS} epochs of each variant in turn, after one to warm up, "
-        f"validation left out, {timing['threads']} thread(s) of {timing['machine']}. With "
+        f"Seconds: median of {timing['epochs']} epochs of each variant in turn, after one to "
+        f"warm up, validation left out, {timing['threads']} thread(s) of {timing['machine']}. With "
         "normalised attention (the default) sum, mean and sqrt of eq. 5 differ by rounding alone: "
         "rows are divided by their length before each round."
     )
@@ -63,7 +63,8 @@ def epoch_seconds(job: Job, variants: Mapping[str, Mapping[str, Any]]) -> dict[s
     }
     costs = interleave(rivals, ROUNDS, BUDGET)
     return machine(device) | {
-        "seconds": {label: summary(own)["total_s"] for label, own in costs.items()}
+        "epochs": ROUNDS,
+        "seconds": {label: summary(own)["total_s"] for label, own in costs.items()},
     }
 
 
