@@ -29,9 +29,10 @@ def run(job: Job) -> None:
     runs = job.train({label: ("crane", own) for label, own in variants.items()}, job.args.seeds)
     table = score_table(runs, what, {label: "CRANE" for label in what if label != "CRANE"})
     notes = (
-        "All start from the same projection, the features' singular vectors, and learn it as CRANE "
-        "does. The mean of the similarity matrices before the neighbours are chosen would be the "
-        "concatenation: the inner product of concatenated unit rows is the sum of the cosines."
+        "All start from the same projection, the features' singular vectors, learn it as CRANE "
+        "does and weigh the modalities as it does. The mean of the similarity matrices, taken "
+        "before the neighbours are chosen, would be the concatenation: inner products of "
+        "concatenated unit rows are sums of cosines."
     )
     job.write(f"{job.head(job.args.seeds)}\n\n{table}\n\n{notes}", tidy(runs))
     draw(scores(done(runs)), job.folder / "figure.png")

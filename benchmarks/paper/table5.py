@@ -26,6 +26,7 @@ ROWS = {
         {"fusion": "projected"}, "CRANE", "projected modalities concatenated in the place of RCA"
     ),
     "raw features": Row({"fusion": "concat"}, "CRANE", "raw features concatenated, no projection"),
+    "w/o centring": Row({"center": False}, "CRANE", "features as they are; not in the paper"),
     "w/o GCN": Row(
         {"ui_layers": 0, "ii_layers": 0},
         "CRANE",
