@@ -54,5 +54,6 @@ def draw(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
             axis.set_xlabel(metric)
             axis.locator_params(axis="x", nbins=4)
             axis.grid(axis="y", visible=False)
+            axis.tick_params(axis="y", length=0)
         axes[0].set_yticks(range(len(labels)), labels)
         axes[0].set_ylim(len(labels) - 0.5, -0.5)  # the first on top

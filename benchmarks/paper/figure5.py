@@ -113,7 +113,7 @@ def heat_map(axis: Axes, frame: pd.DataFrame) -> None:
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(values):
-        dark = value > low + 0.55 * (high - low)
+        dark = value > low + 0.7 * (high - low)
         axis.text(
             column,
             row,

@@ -34,6 +34,7 @@ RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "CRANE, Nyström": ("crane", {"impl": "nystrom"}),
     "FREEDOM": ("freedom", {}),
 }
+RIVAL_COLORS = (COLORS[1], COLORS[4], COLORS[0])  # CRANE's and FREEDOM's in Figure 8 too
 STEPS, BATCH_SIZE = 8, 1024
 FEATURES_BYTES = 4 * (4096 + 384)  # of an item, at the widest
 
@@ -157,7 +158,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     with panels(path, 2, (COLUMN, 2.1)) as (figure, axes):
         for axis, (key, ylabel), letter in zip(axes, parts, "ab", strict=True):
             groups = list(table.groupby("model", sort=False))
-            for (label, own), color, marker in zip(groups, COLORS, MARKERS):
+            for (label, own), color, marker in zip(groups, RIVAL_COLORS, MARKERS):
                 axis.plot(own["items"], own[key], color=color, marker=marker, label=label)
             growth_lines(axis, [list(zip(own["items"], own[key])) for _, own in groups])
             axis.set(xlabel=f"items\n({letter})", ylabel=ylabel)
