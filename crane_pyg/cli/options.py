@@ -37,6 +37,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         help="folder with NAME.inter and MODALITY_feat.npy files, or with the original files of "
         "Amazon in raw/; amazon:CATEGORY, downloaded to data/; or a synthetic preset",
     )
+    add_reading(parser)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How the data are read; :func:`load` and :func:`about` need these."""
     parser.add_argument("--split", choices=SPLITS, default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
