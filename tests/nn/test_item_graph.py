@@ -142,11 +142,13 @@ def test_repr():
     [("projected", lambda a, b: torch.cat([a, b], dim=1)), ("sum", lambda a, b: a + b)],
 )
 def test_early_fusion_is_of_the_projected_modalities(parts, fusion, join):
+    features, masks, to_user = parts
+    masks = {m: torch.ones_like(mask) for m, mask in masks.items()}
     graph = build(fusion)
-    first, second = projected(graph, *parts[:2])
+    first, second = projected(graph, features, masks)
     x = join(0.5 * first, second)
-    torch.testing.assert_close(graph.embed(*parts), x)
-    torch.testing.assert_close(dense(*graph(*parts)), linked(x))
+    torch.testing.assert_close(graph.embed(features, masks, to_user), x)
+    torch.testing.assert_close(dense(*graph(features, masks, to_user)), linked(x))
 
 
 def test_the_mean_is_of_the_graphs_that_an_item_has(parts):
