@@ -1,5 +1,6 @@
 """Full-ranking evaluation."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -43,23 +44,55 @@ def evaluate(
             the catalogue.
     """
     held_out = held_out_edges(data, split)
-    excluded = excluded_edges(data, split, protocol)
+    hidden = excluded_edges(data, split, protocol)
     metrics = LinkPredMetricCollection(
         {f"{name}@{k}": metric(k) for k in ks for name, metric in _METRICS.items()}
     ).to(held_out.device)
+    users = torch.unique(held_out[0])
+    tops = rank(model, data, users, metrics.max_k, hidden, batch_size=batch_size)
+    for (item, _), truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
+        metrics.update(item, truth)
+    return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def rank(
+    model: Recommender,
+    data: HeteroData,
+    users: Tensor,
+    k: int,
+    hidden: Tensor,
+    *,
+    batch_size: int = 1024,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The highest scores of the catalogue, for ``batch_size`` users at a time.
+
+    Args:
+        model, data, batch_size: as :func:`evaluate` takes them.
+        users: ``[U]``, distinct and ascending.
+        k: how many.
+        hidden: ``[2, E]`` edges whose items are left out of the user's ranking.
+
+    Yields:
+        items ``[B, k]`` and their scores, best first; what is left out has minus infinity.
+
+    Raises:
+        ValueError: if ``k`` exceeds the catalogue.
+    """
+    num_items = data["item"].num_nodes
+    if k > num_items:
+        raise ValueError(f"k must not exceed the catalogue (got k={k}, items={num_items})")
     training = model.training
     model.eval()
-    user_emb, item_emb = model(data)
+    with torch.no_grad():
+        user_emb, item_emb = model(data)
     model.train(training)
-    if metrics.max_k > item_emb.size(0):
-        raise ValueError(
-            f"k must not exceed the catalogue (got k={metrics.max_k}, items={item_emb.size(0)})"
-        )
-    for users, (truth, hidden) in _blocks(batch_size, held_out, excluded):
-        score = model.scores(user_emb[users], item_emb)
-        score[hidden[0], hidden[1]] = -torch.inf
-        metrics.update(score.topk(metrics.max_k).indices, truth)
-    return {name: float(value) for name, value in metrics.compute().items()}
+    blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
+    for block, (row, item) in blocks:
+        with torch.no_grad():
+            score = model.scores(user_emb[block], item_emb)
+        score[row, item] = -torch.inf
+        top = score.topk(k)
+        yield top.indices, top.values
 
 
 _METRICS = {"Recall": LinkPredRecall, "NDCG": LinkPredNDCG}
@@ -85,20 +118,14 @@ def excluded_edges(data: HeteroData, split: str, protocol: str) -> Tensor:
     return edges
 
 
-def _blocks(size: int, truth: Tensor, hidden: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    """Blocks of the users in ``truth``, with both edge sets renumbered to the rows of the block."""
-    users = torch.unique(truth[0])
-    row = torch.full((int(max(users[-1], hidden[0].max())) + 1,), -1, device=users.device)
-    row[users] = torch.arange(users.numel(), device=users.device)
-    ranked = []
-    for edges in (truth, hidden):
-        edges = torch.stack([row[edges[0]], edges[1]])
-        ranked.append(edges[:, edges[0].argsort(stable=True)])
-    for start in range(0, users.numel(), size):
-        block = users[start : start + size]
-        bounds = torch.tensor([start, start + block.numel()], device=users.device)
-        parts = []
-        for edges in ranked:
-            low, high = torch.searchsorted(edges[0].contiguous(), bounds).tolist()
-            parts.append(edges[:, low:high] - torch.tensor([[start], [0]], device=users.device))
-        yield block, parts
+def _blocks(size: int, users: Tensor, edges: Tensor) -> Iterator[Tensor]:
+    """The edges of each block of ascending users, numbered by the rows of the block."""
+    row = torch.searchsorted(users, edges[0].contiguous()).clamp(max=users.numel() - 1)
+    known = users[row] == edges[0]
+    edges = torch.stack([row[known], edges[1][known]])
+    edges = edges[:, edges[0].argsort(stable=True)]
+    starts = torch.arange(0, users.numel() + size, size, device=users.device)
+    bounds = torch.searchsorted(edges[0].contiguous(), starts).tolist()
+    for number, (low, high) in enumerate(itertools.pairwise(bounds)):
+        shift = torch.tensor([[number * size], [0]], device=users.device)
+        yield edges[:, low:high] - shift

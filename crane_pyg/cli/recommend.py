@@ -1,0 +1,103 @@
+"""``python -m crane_pyg recommend``."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from crane_pyg.cli import options
+from crane_pyg.datasets.ids import ORIGINAL, TITLE, read_ids
+from crane_pyg.experiments.folder import write_text
+from crane_pyg.training import load_model, recommend
+from crane_pyg.training.recommendation import EXCLUDE
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.add_data(parser)
+    parser.add_argument(
+        "--run", dest="folder", type=Path, required=True, metavar="DIR", help="the training's --out"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--users", metavar="A,B,...", help="their ids (default: all users)")
+    who.add_argument("--users-file", type=Path, metavar="FILE", help="an id per line")
+    parser.add_argument("--k", type=int, default=10, help="items for each user")
+    parser.add_argument(
+        "--exclude",
+        choices=EXCLUDE,
+        default="seen",
+        help="what is not recommended: a user's items of all splits, those of training, or nothing",
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="to score on"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="in the place of the screen")
+
+
+def run(args: argparse.Namespace) -> None:
+    path = args.folder / "model.safetensors"
+    if not path.is_file():
+        raise ValueError(f"--run must be the --out of a training (got no '{path}')")
+    device = options.device(args.device)
+    dataset = options.load(args)
+    _check_run(args.folder / "result.json", dataset.name)
+    data = dataset[0]
+    model = load_model(path, data).to(device)
+    user_ids = _ids(args.data, "users", data["user"].num_nodes, data["user"].get("original_id"))
+    item_ids = _ids(args.data, "items", data["item"].num_nodes)
+    users = _users(args, user_ids)
+    items, scores = (
+        part.cpu()
+        for part in recommend(model, data.to(device), users, args.k, exclude=args.exclude)
+    )
+    row, place = (items >= 0).nonzero(as_tuple=True)
+    item = items[row, place].numpy()
+    table = pd.DataFrame(
+        {
+            "user": user_ids[ORIGINAL].to_numpy()[users[row].numpy()],
+            "rank": place.numpy() + 1,
+            "item": item_ids[ORIGINAL].to_numpy()[item],
+            "score": scores[row, place].numpy(),
+        }
+    )
+    if TITLE in item_ids:
+        table[TITLE] = item_ids[TITLE].to_numpy()[item]
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    if args.out is None:
+        print(text, end="")
+    else:
+        write_text(args.out, text)
+
+
+def _check_run(path: Path, name: str) -> None:
+    if path.is_file() and (trained := options.read_json(path).get("dataset")) != name:
+        raise ValueError(f"'{path.parent}' was trained on {trained!r} (got data {name!r})")
+
+
+def _ids(folder: str, kind: str, size: int, former: Any = None) -> pd.DataFrame:
+    """What users or items are called outside: by their file, or by their numbers."""
+    numbers = range(size) if former is None else former.tolist()
+    table = read_ids(folder, kind, max(numbers, default=-1) + 1)
+    if table is None:
+        return pd.DataFrame({ORIGINAL: [str(number) for number in numbers]})
+    return table.iloc[list(numbers)].reset_index(drop=True)
+
+
+def _users(args: argparse.Namespace, ids: pd.DataFrame) -> torch.Tensor:
+    if args.users is None and args.users_file is None:
+        return torch.arange(len(ids))
+    if args.users_file is None:
+        wanted = args.users.split(",")
+    else:
+        wanted = args.users_file.read_text(encoding="utf-8-sig").splitlines()
+    place = pd.Series(range(len(ids)), index=ids[ORIGINAL])
+    unknown = [user for user in wanted if user not in place.index]
+    if unknown:
+        known = json.dumps(ids[ORIGINAL][:3].tolist(), ensure_ascii=False)
+        raise ValueError(
+            f"every user must be one of the data's, such as {known} "
+            f"(got {len(unknown)} unknown: {', '.join(map(repr, unknown[:5]))})"
+        )
+    return torch.tensor(place[wanted].tolist(), dtype=torch.long)
