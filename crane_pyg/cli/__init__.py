@@ -4,11 +4,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from crane_pyg.cli import compare, prepare, recommend, train, tune
+from crane_pyg.cli import compare, inspect, prepare, recommend, train, tune
 from crane_pyg.cli.options import Parser
 
 COMMANDS = {
     "prepare": (prepare, "make a data set of a log of interactions, texts, pictures, features"),
+    "inspect": (inspect, "what is in a data set, and what is wrong with it"),
     "train": (train, "train a model and test it"),
     "compare": (compare, "train several models over several seeds and print their table"),
     "recommend": (recommend, "what a trained model recommends to users, as a CSV"),

@@ -109,6 +109,21 @@ def read_features(path: str | Path) -> tuple[Tensor, Tensor]:
             (naming its row and column, both counted from 0).
     """
     path = Path(path)
+    stored = open_features(path)
+    if stored.dtype == np.float32 and stored.flags.c_contiguous:
+        features = np.load(path, allow_pickle=False)  # once: mapped pages count as memory too
+    else:
+        with np.errstate(over="ignore"):
+            features = np.array(stored, dtype=np.float32, order="C")
+    _check_finite(path, features, stored)
+    return torch.from_numpy(features), torch.from_numpy(features.any(axis=1))
+
+
+def open_features(path: Path) -> np.ndarray:
+    """Maps a matrix of real numbers from its file; raises as :func:`read_features` if it is none.
+
+    Its values are not looked at.
+    """
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -120,13 +135,7 @@ def read_features(path: str | Path) -> tuple[Tensor, Tensor]:
         raise ValueError(f"'{path}' must hold real numbers (got dtype {stored.dtype})")
     if stored.ndim != 2 or 0 in stored.shape:
         raise ValueError(f"'{path}' must be a matrix with a row per item (got {stored.shape})")
-    if stored.dtype == np.float32 and stored.flags.c_contiguous:
-        features = np.load(path, allow_pickle=False)  # once: mapped pages count as memory too
-    else:
-        with np.errstate(over="ignore"):
-            features = np.array(stored, dtype=np.float32, order="C")
-    _check_finite(path, features, stored)
-    return torch.from_numpy(features), torch.from_numpy(features.any(axis=1))
+    return stored
 
 
 def _check_header(path: Path, columns: list[str]) -> None:

@@ -1,0 +1,44 @@
+"""``python -m crane_pyg inspect``."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from crane_pyg.cli.inspection_figure import plot_degrees, plot_features
+from crane_pyg.datasets.inspection import inspect_dataset, to_markdown
+from crane_pyg.experiments.folder import write_text
+
+log = logging.getLogger("crane_pyg")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", help="folder with NAME.inter and MODALITY_feat.npy files, or a synthetic preset"
+    )
+    parser.add_argument("--split", choices=["given", "random"], default="given")
+    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="writes report.md, inspect.json and figures"
+    )
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Exit status 1 if something would make training wrong."""
+    inspection = inspect_dataset(args.data, split=args.split, seed=args.split_seed)
+    text, record = to_markdown(inspection), json.dumps(inspection.to_dict())
+    print(text, end="", file=sys.stderr if args.json else sys.stdout)
+    if args.json:
+        print(record)
+    if args.out is not None:
+        write_text(args.out / "report.md", text)
+        write_text(args.out / "inspect.json", record + "\n")
+        try:
+            plot_degrees(inspection, args.out / "degrees.png")
+            plot_features(inspection, args.out / "features.png")
+        except ImportError:
+            log.warning("no figures, which need matplotlib: pip install 'crane-pyg[plot]'")
+    if inspection.errors:
+        raise SystemExit(1)
