@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from crane_pyg.cli import options
 from crane_pyg.cli.inspection_figure import plot_degrees, plot_features
 from crane_pyg.datasets.inspection import inspect_dataset, to_markdown
 from crane_pyg.experiments.folder import write_text
@@ -14,11 +15,8 @@ log = logging.getLogger("crane_pyg")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", help="folder with NAME.inter and MODALITY_feat.npy files, or a synthetic preset"
-    )
-    parser.add_argument("--split", choices=["given", "random"], default="given")
-    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    options.add_source(parser)
+    options.add_split(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="writes report.md, inspect.json and figures"
     )

@@ -31,7 +31,9 @@ def plot_degrees(inspection: Inspection, path: Path) -> None:
         least = count[::-1].cumsum()[::-1] / max(1, count.sum())
         axis.step(degree, least, where="pre", color=color, linestyle=dash, linewidth=1.4)
         axis.plot([], [], color=color, linestyle=dash, label=f"{name} (Gini {side.gini:.2f})")
-    axis.set(xscale="log", yscale="log", xlabel="interactions", ylabel="share with at least so many")
+    axis.set(
+        xscale="log", yscale="log", xlabel="interactions", ylabel="share with at least so many"
+    )
     axis.set_title(inspection.name, fontsize=9)
     _style(axis)
     axis.legend(fontsize=7, frameon=False, loc="lower left")

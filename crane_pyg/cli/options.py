@@ -32,18 +32,26 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
+    add_source(parser)
+    add_reading(parser)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         help="folder with NAME.inter and MODALITY_feat.npy files, or with the original files of "
         "Amazon in raw/; amazon:CATEGORY, downloaded to data/; or a synthetic preset",
     )
-    add_reading(parser)
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--split", choices=SPLITS, default="given")
+    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How the data are read; :func:`load` and :func:`about` need these."""
-    parser.add_argument("--split", choices=SPLITS, default="given")
-    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    add_split(parser)
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     parser.add_argument(
         "--missing", choices=MISSING, default="mask", help="what stands for features items lack"

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from crane_pyg.cli import options
+from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.ids import ORIGINAL, TITLE, read_ids
 from crane_pyg.experiments.folder import write_text
 from crane_pyg.training import load_model, recommend
@@ -45,8 +46,9 @@ def run(args: argparse.Namespace) -> None:
     _check_run(args.folder / "result.json", dataset.name)
     data = dataset[0]
     model = load_model(path, data).to(device)
-    user_ids = _ids(args.data, "users", data["user"].num_nodes, data["user"].get("original_id"))
-    item_ids = _ids(args.data, "items", data["item"].num_nodes)
+    folder = dataset.folder if isinstance(dataset, MultimodalDataset) else None
+    user_ids = _ids(folder, "users", data["user"].num_nodes, data["user"].get("original_id"))
+    item_ids = _ids(folder, "items", data["item"].num_nodes)
     users = _users(args, user_ids)
     items, scores = (
         part.cpu()
@@ -76,10 +78,10 @@ def _check_run(path: Path, name: str) -> None:
         raise ValueError(f"'{path.parent}' was trained on {trained!r} (got data {name!r})")
 
 
-def _ids(folder: str, kind: str, size: int, former: Any = None) -> pd.DataFrame:
+def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:
     """What users or items are called outside: by their file, or by their numbers."""
     numbers = range(size) if former is None else former.tolist()
-    table = read_ids(folder, kind, max(numbers, default=-1) + 1)
+    table = None if folder is None else read_ids(folder, kind, max(numbers, default=-1) + 1)
     if table is None:
         return pd.DataFrame({ORIGINAL: [str(number) for number in numbers]})
     return table.iloc[list(numbers)].reset_index(drop=True)

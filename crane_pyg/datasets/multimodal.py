@@ -108,19 +108,24 @@ class MultimodalDataset(InMemoryDataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        paths = [self._path, *find_features(self._path.parent).values()]
+        paths = [self._path, *find_features(self.folder).values()]
         return [path.name for path in paths]
 
     @property
     def processed_file_names(self) -> list[str]:
         return []
 
+    @property
+    def folder(self) -> Path:
+        """Where interactions and features lie, and perhaps ``users.csv`` and ``items.csv``."""
+        return self._path.parent
+
     def _locate(self, name: str | None) -> Path:
         """Returns the path of the interactions, next to which the features lie."""
         return find_interactions(self.root, name)
 
     def _read(self) -> HeteroData:
-        features, masks, source = _read_modalities(self._path.parent)
+        features, masks, source = _read_modalities(self.folder)
         rows, given = read_interactions(self._path, column=SPLITS[self.split])
         num_users, num_items = (rows.max(dim=1).values + 1).tolist()
         if source is not None:

@@ -61,9 +61,7 @@ class Modality:
     agreement: Agreement | None
 
 
-def count_features(
-    x: np.ndarray, train: np.ndarray, seed: int = 0
-) -> tuple[Modality, np.ndarray]:
+def count_features(x: np.ndarray, train: np.ndarray, seed: int = 0) -> tuple[Modality, np.ndarray]:
     """Looks at every number once, in blocks, and at some rows again.
 
     Args:

@@ -10,21 +10,21 @@ _Z = 3.0
 
 
 def judge(
-    interactions: Interactions | None, modalities: Mapping[str, Modality], items: int | None
+    interactions: Interactions | None, modalities: Mapping[str, Modality], items: int
 ) -> tuple[list[str], list[str]]:
     """Says what would make training impossible or wrong, and what is handled but unusual.
 
     Args:
         interactions: :obj:`None` if they could not be read.
         modalities: By name.
-        items: One more than the largest item id of the interactions.
+        items: One more than the largest item id of the interactions, 0 where there are none.
     """
     errors, warnings = [], []
     rows = {name: modality.rows for name, modality in modalities.items()}
     if len(set(rows.values())) > 1:
         errors.append(f"every modality must have a row per item (got {rows})")
     for name, modality in modalities.items():
-        if items is not None and items > modality.rows:
+        if items > modality.rows:
             errors.append(
                 f"{name}: the interactions name items up to {items - 1:,}, the features have "
                 f"{modality.rows:,} rows"

@@ -123,11 +123,23 @@ def test_a_random_split_needs_no_labels(write):
     assert found.interactions.user.mean == data.report.num_interactions / 20
 
 
+def test_a_split_by_time(write):
+    folder = write(rows=[(0, 0, 0)])
+    table = pd.read_csv(folder / "shop.inter", sep="\t")
+    table["timestamp"] = range(len(table))
+    table.to_csv(folder / "shop.inter", sep="\t", index=False)
+    found = inspect_dataset(folder, split="time")
+    report = MultimodalDataset(folder, split="time").report
+    splits = [split.interactions for split in found.interactions.splits.values()]
+    assert splits == [report.num_train, report.num_val, report.num_test]
+    assert "1 rows repeat a pair, and are merged" in found.warnings
+
+
 def test_presets_and_json():
     found = inspect_dataset("tiny")
     assert found.errors == ()
     assert found.interactions.distinct == 4500
     assert all(modality.agreement.z > 10 for modality in found.modalities.values())
     assert json.loads(json.dumps(found.to_dict()))["overlap"] == {"textual + visual": 200}
-    with pytest.raises(ValueError, match="a folder or one of the presets tiny.*got 'huge'"):
+    with pytest.raises(ValueError, match="must be a folder.*one of the presets tiny.*got 'huge'"):
         inspect_dataset("huge")
