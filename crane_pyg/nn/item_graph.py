@@ -11,6 +11,7 @@ from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
 from crane_pyg.ops import CSRGraph, csr_graph, graph_recall, modality_knn_graph
 from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops.recall import Recall
 from crane_pyg.transforms import row_normalize
 
 FUSIONS = ("rca", "concat", "projected", "sum", "mean")
@@ -127,7 +128,8 @@ class ItemGraph(torch.nn.Module):
         as any linear map to :obj:`channels` can, and :math:`\mathbf{W}_f` the identity. Modalities
         are weighed by how well the graph then recommends, see
         :func:`~crane_pyg.ops.graph_recall`: starting from the best one, each of the others in turn
-        gets the best of :data:`SHARES`, or none where it does harm.
+        gets the best of :data:`SHARES`, or none where even the smallest does harm by more than the
+        standard error.
 
         Args:
             features, masks, to_user: as :meth:`forward` takes them.
@@ -147,19 +149,22 @@ class ItemGraph(torch.nn.Module):
     def _choose_weights(
         self, xs: Mapping[str, Tensor], present: Sequence[Tensor], to_user: CSRGraph
     ) -> None:
-        def recall(shares: Mapping[str, float]) -> float:
+        def recall(shares: Mapping[str, float]) -> Recall:
             parts = [shares.get(m, 0.0) * x for m, x in xs.items()]
             edges = self._link(parts, present, loop=False)
             return graph_recall(csr_graph(*edges, size=(to_user.num_src,) * 2), to_user)
 
         alone = {m: recall({m: 1.0}) for m in xs}
-        first, *others = sorted(xs, key=lambda m: -alone[m])
+        first, *others = sorted(xs, key=lambda m: -alone[m].mean)
         shares, best = {first: 1.0}, alone[first]
         for m in others:
             found = {share: recall({**shares, m: share}) for share in SHARES}
-            share = max(found, key=lambda share: found[share])
-            shares[m], best = (share, found[share]) if found[share] >= best else (0.0, best)
-        self.modality_weight.copy_(self.modality_weight.new_tensor([shares[m] for m in xs]))
+            share = max(found, key=lambda share: found[share].mean)
+            if found[share].mean >= best.mean - best.error:
+                shares[m], best = share, found[share]
+        self.modality_weight.copy_(
+            self.modality_weight.new_tensor([shares.get(m, 0.0) for m in xs])
+        )
 
     def forward(
         self,

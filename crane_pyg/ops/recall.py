@@ -1,5 +1,7 @@
 """How well a graph of items recommends by itself."""
 
+from typing import NamedTuple
+
 import torch
 
 from crane_pyg.ops.sparse import CSRGraph, spmm
@@ -7,10 +9,17 @@ from crane_pyg.ops.sparse import CSRGraph, spmm
 _BLOCK = 512  # users at a time
 
 
+class Recall(NamedTuple):
+    """Mean over users, and the standard error of it."""
+
+    mean: float
+    error: float
+
+
 @torch.no_grad()
 def graph_recall(
     similar: CSRGraph, to_user: CSRGraph, *, k: int = 20, max_users: int = 8192
-) -> float:
+) -> Recall:
     r"""Leave-one-out Recall@k of an item graph on interactions: no training, no held-out split.
 
     Each item :math:`i` of a user is held against all that he did not take. An item scores
@@ -28,14 +37,16 @@ def graph_recall(
             same. (default: ``8192``)
 
     Returns:
-        the mean over users of two items or more, 0 where there are none.
+        the mean over users of two items or more, and its standard error; 0 where there are none.
     """
     users = (to_user.in_degree > 1).nonzero().view(-1)
+    if users.numel() == 0:
+        return Recall(0.0, 0.0)
     if users.numel() > max_users:
         order = torch.randperm(users.numel(), generator=torch.Generator().manual_seed(0))
         users = users[order[:max_users].to(users.device)]
     k = min(k, similar.num_dst)
-    total = 0.0
+    recalls = []
     for block in torch.split(users, _BLOCK):
         column = torch.full((to_user.num_dst,), -1, device=block.device)
         column[block] = torch.arange(block.numel(), device=block.device)
@@ -46,5 +57,6 @@ def graph_recall(
         score, taken = spmm(similar, taken).T.contiguous(), taken.T.bool()
         bar = score.masked_fill(taken, -torch.inf).topk(k, dim=1).values[:, -1:]
         recalled = (score > bar) & taken
-        total += float((recalled.sum(1) / taken.sum(1)).sum())
-    return total / max(1, users.numel())
+        recalls.append(recalled.sum(1) / taken.sum(1))
+    recall = torch.cat(recalls)
+    return Recall(float(recall.mean()), float(recall.std(correction=0) / recall.numel() ** 0.5))

@@ -83,8 +83,9 @@ def test_weights_recommend_no_worse_than_others(kinds):
 
     others = [recall(weight) for weight in ([1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1])]
     graph.warm_start(*kinds)
-    assert recall(graph.modality_weight.tolist()) >= max(others)
-    assert max(others) > min(others)
+    chosen = recall(graph.modality_weight.tolist())
+    assert chosen.mean >= max(others).mean - 2 * max(others).error  # one of each modality's choice
+    assert max(others).mean > min(others).mean
 
 
 def test_what_neither_helps_nor_harms_stays(kinds):

@@ -34,18 +34,26 @@ def test_recall_equals_its_definition(k):
     taken = torch.rand(15, 20) < 0.2
     wanted = one_by_one(s, taken, k)
     assert 0 < wanted < 1
-    assert graph_recall(*graphs(s, taken), k=k) == pytest.approx(wanted)
+    assert graph_recall(*graphs(s, taken), k=k).mean == pytest.approx(wanted)
+
+
+def test_the_error_is_that_of_a_mean_over_users():
+    """Two users recall all of their items, two none."""
+    s = torch.zeros(8, 8)
+    s[0, 1] = s[1, 0] = s[2, 3] = s[3, 2] = 1
+    taken = torch.tensor([[0, 1], [2, 3], [4, 5], [6, 7]]).unsqueeze(2) == torch.arange(8)
+    assert graph_recall(*graphs(s, taken.any(1)), k=1) == (0.5, 0.25)
 
 
 def test_blocks_of_users_add_up(monkeypatch):
     torch.manual_seed(0)
     s = torch.rand(20, 20) * (torch.rand(20, 20) < 0.3) * (1 - torch.eye(20))
     parts = graphs(s, torch.rand(50, 20) < 0.2)
-    whole = graph_recall(*parts, k=2)
+    whole = graph_recall(*parts, k=2).mean
     monkeypatch.setattr("crane_pyg.ops.recall._BLOCK", 7)
-    assert graph_recall(*parts, k=2) == pytest.approx(whole)
+    assert graph_recall(*parts, k=2).mean == pytest.approx(whole)
     some = graph_recall(*parts, k=2, max_users=10)
-    assert some != pytest.approx(whole)
+    assert some.mean != pytest.approx(whole)
     assert some == graph_recall(*parts, k=2, max_users=10)
 
 
@@ -55,9 +63,9 @@ def test_items_of_one_kind_recall_each_other():
     s = (parity.view(-1, 1) == parity).float() - torch.eye(12)
     taken = parity[:4].view(-1, 1) == parity
     taken[torch.arange(4), torch.arange(4)] = False
-    assert graph_recall(*graphs(s, taken), k=2) == 1
-    assert graph_recall(*graphs(s[:, torch.randperm(12)] * 0, taken), k=2) == 0
+    assert graph_recall(*graphs(s, taken), k=2) == (1, 0)
+    assert graph_recall(*graphs(s[:, torch.randperm(12)] * 0, taken), k=2) == (0, 0)
 
 
 def test_users_of_one_item_say_nothing():
-    assert graph_recall(*graphs(torch.ones(4, 4), torch.eye(4).bool())) == 0
+    assert graph_recall(*graphs(torch.ones(4, 4), torch.eye(4).bool())) == (0, 0)
