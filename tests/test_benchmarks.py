@@ -12,12 +12,14 @@ from benchmarks import (
     approximations,
     defaults,
     measure,
+    missing,
     prepare,
     published,
     spmv_vs_dense,
     sweep,
     tanh_attention,
 )
+from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.ops.attention import nystrom
 
 
@@ -67,6 +69,37 @@ def test_a_run_stands_beside_its_published_row(monkeypatch, tmp_path, capsys, mo
     ours = recorded["scores"]["NDCG@20"]
     last = f"   NDCG@20  ours {ours:.4f}  published 0.4000  {ours / 0.4 - 1:+.1%}"
     assert last in capsys.readouterr().out.splitlines()
+
+
+def test_what_missing_features_cost(monkeypatch, tmp_path):
+    path = tmp_path / "missing.jsonl"
+    monkeypatch.setattr(missing, "SETTINGS", {"epochs": 1, "fusion": "concat"})
+    argv = ["tiny", "--modality", "visual", "--seeds", 0, 1, "--out", path]
+    run(monkeypatch, missing, *argv)
+    rows = sweep.read(path)
+    policies = ["complete", "mask", "mean", "zero"]
+    assert [(row["seed"], row["missing"]) for row in rows] == [
+        (seed, policy) for seed in (0, 1) for policy in policies
+    ]
+    table = path.with_suffix(".md").read_text()
+    assert table.startswith("# tiny, strict, crane, 30% of the items without visual\n")
+    assert [line.split()[1] for line in table.splitlines()[4:]] == policies
+    monkeypatch.setattr(sweep, "train", None)
+    run(monkeypatch, missing, *argv)
+    assert sweep.read(path) == rows
+
+
+def test_which_items_lose_their_features_is_drawn_by_the_seed():
+    data = SyntheticMultimodal(missing_rate=0.1)[0]
+    before = data["item"].visual_mask.clone()
+    first, again, other = (missing.drop(data, "visual", 0.5, seed)["item"] for seed in (0, 0, 1))
+    assert torch.equal(first.visual_mask, again.visual_mask)
+    assert not torch.equal(first.visual_mask, other.visual_mask)
+    assert first.visual_mask.sum() == 90  # of 180 that had it
+    assert not (first.visual_mask & ~before).any()
+    assert torch.equal(first.x_visual.any(dim=1), first.visual_mask)
+    assert torch.equal(first.textual_mask, data["item"].textual_mask)
+    assert torch.equal(data["item"].visual_mask, before)
 
 
 def test_the_table_of_the_defaults(monkeypatch, tmp_path):

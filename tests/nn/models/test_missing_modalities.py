@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn.item_graph import FUSIONS
 from crane_pyg.nn.models import MODELS
 
 NUM_USERS, NUM_ITEMS = 12, 24
@@ -13,7 +14,7 @@ SMALL = {name: {"k": 3} for name in ("crane", "dgvae", "freedom", "lattice")}
 WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
-    "crane, concat": ("crane", {"fusion": "concat", "k": 3}),
+    **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},
     "crane, letter": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
     "freedom, trained": ("freedom", {"trainable_features": True, "k": 3}),
     "lattice, trained": ("lattice", {"trainable_features": True, "k": 3}),

@@ -1,0 +1,70 @@
+"""What the tutorial tells people to type works, and recommends what it should."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from crane_pyg.cli import main
+
+TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where every block of the tutorial was run, in its order."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        for language, block in re.findall(r"```(\w+)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+            run(language, block)
+    return folder
+
+
+def run(language, block):
+    """A script that names itself is kept for later; others, and commands, run here and now."""
+    if named := re.match(r"# (\w+\.py)\n", block):
+        Path(named[1]).write_text(block)
+    elif language == "python":
+        found = {}
+        exec(block, found)
+        assert found["items"].shape == found["scores"].shape == (300, 5)
+        assert torch.equal(found["scores"], found["scores"].sort(dim=1, descending=True).values)
+    else:
+        python, *command = shlex.split(block)
+        assert python == "python"
+        if command[:2] == ["-m", "crane_pyg"]:
+            main(
+                command[2:] + (["--device", "cpu"] if command[2] in ("train", "recommend") else [])
+            )
+        else:
+            runpy.run_path(*command)
+
+
+def test_every_command_leaves_what_it_promises(folder):
+    assert {path.name for path in (folder / "shop").iterdir()} >= {
+        *("text_feat.npy", "image_feat.npy", "users.csv", "items.csv")
+    }
+    report = (folder / "report" / "report.md").read_text()
+    assert "image: 20 items lack it" in report
+    assert "Errors" not in report
+    assert "line up" not in report
+
+
+def test_customers_are_recommended_their_style(folder):
+    items = pd.read_csv(folder / "items.csv", index_col="item_id")
+    style = items["title"].str.split().str[0]
+    log = pd.read_csv(folder / "log.csv")
+    favourite = log.assign(style=style[log["item_id"]].to_numpy()).groupby("user_id")["style"]
+    top = pd.read_csv(folder / "top.csv")
+    assert top.groupby("user").size().eq(5).all()
+    assert set(top["user"]) == set(log["user_id"])
+    taken = set(zip(log["user_id"], log["item_id"], strict=True))
+    assert not taken & set(zip(top["user"], top["item"], strict=True))
+    wanted = favourite.agg(lambda styles: styles.mode()[0])[top["user"]].to_numpy()
+    assert (style[top["item"]].to_numpy() == wanted).mean() > 0.8  # a fifth by chance
