@@ -13,6 +13,7 @@ from benchmarks import (
     defaults,
     measure,
     missing,
+    missing_graph,
     prepare,
     published,
     spmv_vs_dense,
@@ -87,6 +88,17 @@ def test_what_missing_features_cost(monkeypatch, tmp_path):
     monkeypatch.setattr(sweep, "train", None)
     run(monkeypatch, missing, *argv)
     assert sweep.read(path) == rows
+
+
+def test_the_graph_of_missing_features(monkeypatch, tmp_path):
+    path = tmp_path / "graph.jsonl"
+    argv = ["tiny", "--modality", "visual", "textual", "--seeds", 2, "--out", path]
+    run(monkeypatch, missing_graph, *argv)
+    rows = {row["missing"]: row for row in sweep.read(path)}
+    assert list(rows) == ["complete", "mask", "concatenated", "mean", "zero"]
+    assert [row["seeds"] for row in rows.values()] == [1, 2, 2, 2, 2]
+    assert rows["complete"]["Recall@20"] > rows["mask"]["Recall@20"] > 0.15  # 0.1 by chance
+    assert rows["mask"]["Recall@20"] != rows["concatenated"]["Recall@20"]
 
 
 def test_which_items_lose_their_features_is_drawn_by_the_seed():

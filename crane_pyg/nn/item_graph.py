@@ -129,7 +129,7 @@ class ItemGraph(torch.nn.Module):
         are weighed by how well the graph then recommends, see
         :func:`~crane_pyg.ops.graph_recall`: starting from the best one, each of the others in turn
         gets the best of :data:`SHARES`, or none where even the smallest does harm by more than the
-        standard error.
+        standard error. Only items that have all of them count here.
 
         Args:
             features, masks, to_user: as :meth:`forward` takes them.
@@ -143,15 +143,17 @@ class ItemGraph(torch.nn.Module):
                 self.get_parameter(f"lin.{m}.weight").zero_()[:rank] = basis.T
             if self.fusion == "rca":
                 torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
-        if len(xs) > 1 and to_user.num_src > self.k:  # else every item is a neighbour
-            self._choose_weights(xs, [masks[m] for m in xs], to_user)
+        # Among items that have all modalities: gaps say nothing of what a modality is worth.
+        complete = torch.stack([masks[m] for m in xs]).all(0)
+        if len(xs) > 1 and complete.sum() > self.k:  # else every item is a neighbour
+            self._choose_weights(xs, complete, to_user)
 
     def _choose_weights(
-        self, xs: Mapping[str, Tensor], present: Sequence[Tensor], to_user: CSRGraph
+        self, xs: Mapping[str, Tensor], complete: Tensor, to_user: CSRGraph
     ) -> None:
         def recall(shares: Mapping[str, float]) -> Recall:
-            parts = [shares.get(m, 0.0) * x for m, x in xs.items()]
-            edges = self._link(parts, present, loop=False)
+            parts = [share * xs[m] for m, share in shares.items()]
+            edges = self._link(parts, [complete] * len(parts), loop=False)
             return graph_recall(csr_graph(*edges, size=(to_user.num_src,) * 2), to_user)
 
         alone = {m: recall({m: 1.0}) for m in xs}
