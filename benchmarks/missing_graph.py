@@ -3,9 +3,9 @@
     python -m benchmarks.missing_graph DATA --modality image --ratio 0.3 --out missing_graph.jsonl
 
 For each user the rows of the items taken in training are summed up and ranked; Recall@20 and
-NDCG@20 on validation. ``mask`` is what the library does; ``concatenated`` masks as well, but searches
-by the cosine of the concatenated features, zeros where something is missing; ``mean`` and ``zero``
-fill; ``complete`` loses nothing. One JSON line per policy, means over the drawn gaps.
+NDCG@20 on validation. ``mask`` is what the library does; ``concatenated`` masks as well, but
+searches by the cosine of the concatenated features, zeros where something is missing; ``mean`` and
+``zero`` fill; ``complete`` loses nothing. One JSON line per policy, means over the drawn gaps.
 """
 
 import argparse
