@@ -21,7 +21,7 @@ from benchmarks.missing import drop
 from crane_pyg.datasets import load_dataset
 from crane_pyg.nn import ItemGraph
 from crane_pyg.nn.models import Recommender
-from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph
+from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph, spmm
 from crane_pyg.schema import ITEM_TO_USER, modalities
 from crane_pyg.training import evaluate
 from crane_pyg.transforms import FillMissing, row_normalize
@@ -35,16 +35,16 @@ class BySimilarItems(Recommender):
 
     def __init__(self, edges: Tensor, weight: Tensor, to_user: CSRGraph) -> None:
         super().__init__()
-        size = (to_user.num_src, to_user.num_dst)
-        self.similar = torch.sparse_coo_tensor(edges, weight, (size[0], size[0])).coalesce()
-        taken = torch.stack([to_user.col.long(), to_user.dst.long()])
-        self.taken = torch.zeros(size).index_put_(tuple(taken), torch.ones(())).T  # [M, N]
+        num_items, num_users = to_user.num_src, to_user.num_dst
+        self.similar = csr_graph(edges.flip(0), weight, size=(num_items, num_items))
+        self.taken = torch.zeros(num_users, num_items)
+        self.taken[to_user.dst.long(), to_user.col.long()] = 1
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return self.taken, torch.arange(self.taken.size(1))
 
     def scores(self, user: Tensor, item: Tensor) -> Tensor:
-        return (self.similar @ user.T).T.contiguous()
+        return spmm(self.similar, user.T.contiguous()).T.contiguous()
 
 
 @torch.no_grad()

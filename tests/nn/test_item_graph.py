@@ -195,3 +195,18 @@ def test_a_warm_start_keeps_the_geometry(parts, fusion):
     for m, x in zip(("a", "b"), projected(graph, features, masks), strict=True):
         raw = centred(features[m], masks[m])
         torch.testing.assert_close(x @ x.T, raw @ raw.T, rtol=1e-4, atol=1e-4)
+
+
+def test_gaps_do_not_make_a_modality_look_worse():
+    generator = torch.Generator().manual_seed(0)
+    style = torch.arange(120) % 6
+    centre = torch.randn(6, 8, generator=generator)
+    noise = torch.randn(2, 120, 8, generator=generator)
+    features = {"a": centre[style] + 0.1 * noise[0], "b": centre[style] + 1.5 * noise[1]}
+    masks = {"a": torch.arange(120) % 10 < 4, "b": torch.ones(120, dtype=torch.bool)}
+    likes = torch.rand(60, 120, generator=generator) < 0.25
+    user, item = (likes & (style == torch.arange(60).view(-1, 1) % 6)).nonzero().T
+    graph = ItemGraph({"a": 8, "b": 8}, channels=8, k=3)
+    graph.warm_start(features, masks, csr_graph(torch.stack([item, user]), size=(120, 60)))
+    weight = dict(zip(graph.modalities, graph.modality_weight.tolist(), strict=True))
+    assert weight["a"] == 1 > weight["b"]
