@@ -11,8 +11,8 @@ class FillMissing(BaseTransform):
     """Fills the rows of items that lack a modality, and sets their masks to true.
 
     Models leave masked items out wherever a modality speaks; this makes them take part with made-up
-    features, as most of the literature's preprocessing does, which cost accuracy where we measured
-    it (``benchmarks/results/``).
+    features, as most of the literature's preprocessing does. What either costs:
+    ``benchmarks/results/``.
 
     Args:
         missing: ``'mean'`` of the items that have the modality, or ``'zero'``; ``'mask'`` leaves
