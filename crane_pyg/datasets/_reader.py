@@ -124,6 +124,16 @@ def open_features(path: Path) -> np.ndarray:
 
     Its values are not looked at.
     """
+    stored = open_npy(path)
+    if stored.dtype.kind not in "fiu":
+        raise ValueError(f"'{path}' must hold real numbers (got dtype {stored.dtype})")
+    if stored.ndim != 2 or 0 in stored.shape:
+        raise ValueError(f"'{path}' must be a matrix with a row per item (got {stored.shape})")
+    return stored
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """Maps an array from its file; a :class:`ValueError` names a file that holds none."""
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -131,10 +141,6 @@ def open_features(path: Path) -> np.ndarray:
     if not isinstance(stored, np.ndarray):
         stored.close()
         raise ValueError(f"'{path}' must be an '.npy' file (got an archive of arrays)")
-    if stored.dtype.kind not in "fiu":
-        raise ValueError(f"'{path}' must hold real numbers (got dtype {stored.dtype})")
-    if stored.ndim != 2 or 0 in stored.shape:
-        raise ValueError(f"'{path}' must be a matrix with a row per item (got {stored.shape})")
     return stored
 
 

@@ -34,7 +34,7 @@ class FrozenItemGraph(torch.nn.Module):
         - **output:** :class:`~crane_pyg.ops.CSRGraph` of N items
 
     Raises:
-        ValueError: if there is no modality, or :math:`k` does not suit the number of items.
+        ValueError: if there is no modality, or :math:`k` is not below the number of items of one.
     """
 
     def __init__(
@@ -71,11 +71,16 @@ class FrozenItemGraph(torch.nn.Module):
         known = len(source) == len(self._built_from)
         if not known or any(a is not b for a, b in zip(source, self._built_from)):
             pairs = zip(source[::2], source[1::2])
-            parts = {m: self._part(x, mask) for m, (x, mask) in zip(self.shares, pairs)}
+            parts = {m: self._part(m, x, mask) for m, (x, mask) in zip(self.shares, pairs)}
             self._built_from, self._parts, self._graph = source, parts, None
         return self._parts
 
-    def _part(self, x: Tensor, mask: Tensor) -> Edges:
+    def _part(self, modality: str, x: Tensor, mask: Tensor) -> Edges:
+        if self.k >= mask.sum():
+            raise ValueError(
+                f"k must be smaller than the number of items with the modality {modality!r} "
+                f"(got k={self.k}, items={int(mask.sum())})"
+            )
         edge_index = knn_graph(x, self.k, loop=self.loop, mask=mask)
         weight = edge_cosine(x, edge_index) if self.cosine else x.new_ones(edge_index.size(1))
         return edge_index, symmetric_norm(edge_index, weight, x.size(0))

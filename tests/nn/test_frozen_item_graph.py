@@ -102,3 +102,12 @@ def test_sum_of_edges_by_hand():
     assert edge_weight.tolist() == [0.5, 21.0, 40.0]
     edge_weight.sum().backward()
     assert weight.grad.tolist() == [0.5, 0.5]
+
+
+def test_the_error_names_the_modality_that_too_few_items_have(checkerboard):
+    data = copy.copy(checkerboard)
+    mask = torch.zeros(data["item"].num_nodes, dtype=torch.bool)
+    mask[:4] = True
+    data["item"]["visual_mask"] = mask
+    with pytest.raises(ValueError, match=r"the modality 'visual' \(got k=4, items=4\)"):
+        FrozenItemGraph(SHARES, 4)(data)

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from crane_pyg.datasets._reader import open_npy
 from crane_pyg.datasets.preparation.columns import ITEM, choose_column
 from crane_pyg.datasets.preparation.tables import open_table
 
@@ -110,14 +111,7 @@ def _refuse(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 
 def _load_npy(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"'{path}' must be an '.npy' file of numbers (got: {error})") from error
-    if not isinstance(stored, np.ndarray):
-        stored.close()
-        raise ValueError(f"'{path}' must be an '.npy' file (got an archive of arrays)")
-    return stored, None
+    return open_npy(path), None
 
 
 def _load_npz(path: Path) -> tuple[np.ndarray, list[str] | None]:
@@ -178,7 +172,7 @@ def _array(values: Any) -> np.ndarray:
 
 def _read_ids(path: Path) -> list[str]:
     if path.suffix == ".npy":
-        return _names(_load_npy(path)[0])
+        return _names(open_npy(path))
     try:
         return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:

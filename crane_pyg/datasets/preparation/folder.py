@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from crane_pyg.datasets._reader import FEATURE_SUFFIX, ITEM, LABEL, TIMESTAMP, USER
+from crane_pyg.datasets.ids import ORIGINAL
 
 METADATA = "dataset.json"
-RATING, ORIGINAL = "rating", "original_id"
+RATING = "rating"
 COLUMNS = (USER, ITEM, LABEL, RATING, TIMESTAMP)
 
 _WRITER = "crane_pyg"
