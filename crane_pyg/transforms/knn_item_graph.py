@@ -16,9 +16,9 @@ class KNNItemGraph(BaseTransform):
     r"""Adds edges ``('item', 'similar', 'item')`` from each item's :math:`k` most similar items.
 
     Similar is by cosine on the concatenated modalities that the item has, each L2-normalised first
-    so that none outweighs another. What a neighbour lacks counts as zeros; an item without any
-    modality neither has nor is a neighbour. PyG's ``KNNGraph`` knows neither modalities nor
-    weights.
+    so that none outweighs another; what items lack is no similarity, as in
+    :func:`~crane_pyg.ops.modality_knn_graph`. An item without any modality neither has nor is a
+    neighbour. PyG's ``KNNGraph`` knows neither modalities nor weights.
 
     Args:
         k: number of neighbours.

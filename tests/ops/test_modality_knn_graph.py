@@ -27,7 +27,10 @@ def by_hand(xs, masks, loop):
         for j in range(N):
             if own and has[j].any() and (loop or j != i):
                 inner = sum(xs[m][i] @ xs[m][j] * has[j, m] for m in own)
-                mine = sum(xs[m][i].square().sum() for m in own)
+                mine = sum(
+                    xs[m][i].square().sum() if m in own or j == i else length[m] ** 2
+                    for m in range(len(xs))
+                )
                 other = sum(xs[m][j].square().sum() if has[j, m] else length[m] ** 2 for m in own)
                 score[j] = inner / (mine * other).sqrt()
         if own:
@@ -65,8 +68,19 @@ def test_what_both_lack_brings_no_two_items_together():
     masks = [torch.ones(4, dtype=torch.bool), torch.tensor([0, 1, 0, 1]).bool()]
     edges, cosine = modality_knn_graph([sound, picture], masks, 1)
     assert edges[0, 0] == 1
-    assert cosine[0] == pytest.approx(0.96)
+    assert cosine[0] == pytest.approx(0.96 / 2**0.5)  # half its square is the picture's
     assert knn_graph(torch.cat([sound, picture], 1), 1)[0, 0] == 2  # the zeros decide
+
+
+def test_the_less_is_known_the_less_neighbours_weigh_against_the_item_itself():
+    sound = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+    picture = 2 * sound
+    masks = [torch.ones(4, dtype=torch.bool), torch.tensor([0, 1, 1, 1]).bool()]
+    picture[0] = 0
+    edges, weight = modality_knn_graph([sound, picture], masks, 2, loop=True)
+    assert edges[0, :4].tolist() == [0, 1, 1, 0]
+    assert weight[:2].tolist() == pytest.approx([1, 0.2**0.5])  # 1 of 1 + 4 is known
+    assert weight[4:].tolist() == pytest.approx([1, 1, 1, 1])
 
 
 def test_gradients():

@@ -24,7 +24,7 @@ def data():
 
 def oracle(data, modalities, k, loop):
     """``[N, N]``: eq. 14 on the unit rows of the modalities that item i has, the k largest, divided
-    by their sum; what item j lacks has length one, too, and resembles nothing."""
+    by their sum; what an item lacks has length one, too, and resembles nothing but itself."""
     store = data["item"]
     present = torch.stack([store[f"{m}_mask"] for m in modalities])  # [modalities, N]
     xs = [F.normalize(store[f"x_{m}"].double(), dim=1) for m in modalities]
@@ -32,7 +32,9 @@ def oracle(data, modalities, k, loop):
     cosines = torch.stack([x @ x.T for x in xs])  # [modalities, N, N]
     dense = torch.zeros(N, N, dtype=torch.double)
     for i in present.any(0).nonzero().view(-1).tolist():
-        cosine = cosines[present[:, i], i].mean(0)
+        has = present[:, i]
+        cosine = cosines[has, i].mean(0) * has.double().mean().sqrt()
+        cosine[i] = 1
         cosine[~present.any(0)] = -torch.inf
         if not loop:
             cosine[i] = -torch.inf

@@ -21,14 +21,14 @@ def modality_knn_graph(
 
     .. math::
         S_{ij} = \frac{\sum_{m \in \mathcal{M}_i} \mathbf{x}_i^{m \top} \mathbf{x}_j^m}
-        {\sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_i^m \|^2}
-        \sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_j^m \|^2}}
+        {\sqrt{\sum_m \| \mathbf{x}_i^m \|^2}
+        \sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_j^m \|^2}}, \qquad S_{ii} = 1
 
-    What :math:`j` lacks counts as a row that resembles no other, as long as the others are in the
-    root of the mean square. The cosine of concatenated rows, zeros where something is missing,
-    would choose neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i`
-    lacks, and raises it for those that :math:`j` lacks. Where all have everything, the two are the
-    same.
+    What an item lacks counts as a row that resembles no other, as long as the others are in the
+    root of the mean square: the less is known of :math:`i`, the less its neighbours weigh against
+    itself. The cosine of concatenated rows, zeros where something is missing, would choose
+    neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i` lacks, and
+    raises it for those that :math:`j` lacks. Where all have everything, the two are the same.
 
     Args:
         xs (sequence of Tensor): The features of each modality, zeros where an item lacks it.
@@ -49,23 +49,39 @@ def modality_knn_graph(
     if not known.any():
         raise ValueError("some item must have a modality (got none that has)")
     patterns, pattern = torch.unique(present, dim=0, return_inverse=True)
+    squares = [_mean_square(x, mask) for x, mask in zip(xs, masks, strict=True)]
+    padded = [_padded(*part) for part in zip(xs, masks, squares, strict=True)]
     parts = []
     for number, has in enumerate(patterns.tolist()):
         if any(has):
-            wanted = [_padded(*part) for part, own in zip(zip(xs, masks), has, strict=True) if own]
-            x = torch.cat(wanted, dim=1)
+            x = torch.cat([part for part, own in zip(padded, has, strict=True) if own], dim=1)
             query = pattern == number
             edges = knn_graph(x.detach(), k, loop=loop, mask=known, query=query, impl=impl)
-            parts.append((edges, edge_cosine(x, edges)))
+            cosine = edge_cosine(x, edges)
+            if not all(has):
+                lacking = [square for square, own in zip(squares, has, strict=True) if not own]
+                cosine = _share(x, torch.stack(lacking).sum(), edges) * cosine
+            parts.append((edges, cosine))
     edge_index = torch.cat([edges for edges, _ in parts], dim=1)
     cosine = torch.cat([part for _, part in parts])
     order = edge_index[1].argsort(stable=True)
     return edge_index[:, order], cosine[order]
 
 
-def _padded(x: Tensor, mask: Tensor) -> Tensor:
+def _mean_square(x: Tensor, mask: Tensor) -> Tensor:
+    """The mean squared length of the rows that are there."""
+    return x.detach().square().sum() / mask.sum().clamp(min=1)
+
+
+def _padded(x: Tensor, mask: Tensor, square: Tensor) -> Tensor:
     """A column more, in which the rows that are missing have their length."""
     if bool(mask.all()):
         return x
-    square = x.detach().square().sum() / mask.sum().clamp(min=1)
     return torch.cat([x, (square.sqrt() * ~mask).unsqueeze(1)], dim=1)
+
+
+def _share(x: Tensor, lacks: Tensor, edges: Tensor) -> Tensor:
+    """How much of an item's whole length is in ``x``, for its edges; one for an edge to itself."""
+    own = x.detach().square().sum(dim=1)
+    share = (own / (own + lacks).clamp(min=1e-24)).sqrt()
+    return torch.where(edges[0] == edges[1], 1.0, share[edges[1]])
