@@ -115,7 +115,7 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
         raise ValueError(
             f"{path} must name one of {sorted(MODELS)} (got {metadata.get('model')!r})"
         )
-    model = MODELS[metadata["model"]].from_data(data, **json.loads(metadata["settings"]))
+    model = MODELS[metadata["model"]].skeleton(data, **json.loads(metadata["settings"]))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

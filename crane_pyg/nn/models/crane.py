@@ -227,6 +227,10 @@ class CRANE(Recommender):
         return model
 
     @classmethod
+    def skeleton(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls.from_data(data, **kwargs | {"warm_start": False})
+
+    @classmethod
     def preset(cls, name: str) -> Preset:
         _check_choice("preset", name, tuple(PRESETS))
         return PRESETS[name]

@@ -35,6 +35,12 @@ class Recommender(torch.nn.Module):
         raise NotImplementedError
 
     @classmethod
+    def skeleton(cls, data: HeteroData, **kwargs: Any) -> Self:
+        """What :meth:`from_data` constructs, for a state that is about to be loaded: what it would
+        only find out from the features may be left out."""
+        return cls.from_data(data, **kwargs)
+
+    @classmethod
     def preset(cls, name: str) -> Preset:
         """Published settings by name.
 
