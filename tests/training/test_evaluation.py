@@ -4,19 +4,7 @@ import pytest
 import torch
 
 from crane_pyg.datasets import build_hetero_data
-from crane_pyg.nn.models import Recommender
 from crane_pyg.training import evaluate
-
-
-class Fixed(Recommender):
-    """Scores that a test chooses: user i's embedding is the i-th row of the score matrix."""
-
-    def __init__(self, score):
-        super().__init__()
-        self.score = score
-
-    def forward(self, data):
-        return self.score, torch.eye(self.score.size(1))
 
 
 def naive(score, truth, hidden, k):
@@ -44,10 +32,10 @@ def random_data(num_users=37, num_items=53, num_pairs=600):
 @pytest.mark.parametrize("protocol", ["strict", "mmrec"])
 @pytest.mark.parametrize("split", ["val", "test"])
 @pytest.mark.parametrize("batch_size", [1, 16, 1000])
-def test_metrics_equal_a_loop_over_users(split, protocol, batch_size):
+def test_metrics_equal_a_loop_over_users(fixed, split, protocol, batch_size):
     data = random_data()
     score = torch.randn(37, 53)
-    out = evaluate(Fixed(score), data, split, protocol=protocol, ks=(3, 10), batch_size=batch_size)
+    out = evaluate(fixed(score), data, split, protocol=protocol, ks=(3, 10), batch_size=batch_size)
     store = data["user", "interacts", "item"]
     hidden = store.edge_index.T.tolist()
     if split == "test" and protocol == "strict":
@@ -59,12 +47,12 @@ def test_metrics_equal_a_loop_over_users(split, protocol, batch_size):
         assert out[f"NDCG@{k}"] == pytest.approx(ndcg, rel=1e-5)
 
 
-def test_a_ranking_one_can_draw():
+def test_a_ranking_one_can_draw(fixed):
     # Training: item 0; validation: item 1; test: item 2. Scores fall with the item's number.
     data = build_hetero_data(
         torch.tensor([[0, 0, 0], [0, 1, 2]]), torch.tensor([0, 1, 2]), num_users=1, num_items=4
     )
-    model = Fixed(torch.tensor([[4.0, 3.0, 2.0, 1.0]]))
+    model = fixed(torch.tensor([[4.0, 3.0, 2.0, 1.0]]))
     assert evaluate(model, data, "val", ks=(1,))["Recall@1"] == 1
     assert evaluate(model, data, "test", ks=(1,), protocol="strict")["Recall@1"] == 1
     second = evaluate(model, data, "test", ks=(1, 2), protocol="mmrec")
@@ -73,19 +61,19 @@ def test_a_ranking_one_can_draw():
     assert second["NDCG@2"] == pytest.approx(1 / math.log2(3))
 
 
-def test_never_more_scores_than_one_block_of_users(monkeypatch):
+def test_never_more_scores_than_one_block_of_users(fixed, monkeypatch):
     data, seen = random_data(), []
     topk = torch.Tensor.topk
     monkeypatch.setattr(
         torch.Tensor, "topk", lambda self, k: seen.append(self.numel()) or topk(self, k)
     )
-    evaluate(Fixed(torch.randn(37, 53)), data, "val", ks=(5,), batch_size=8)
+    evaluate(fixed(torch.randn(37, 53)), data, "val", ks=(5,), batch_size=8)
     assert len(seen) > 1
     assert max(seen) <= 8 * 53
 
 
-def test_the_mode_of_the_model_is_restored():
-    model = Fixed(torch.randn(37, 53)).train()
+def test_the_mode_of_the_model_is_restored(fixed):
+    model = fixed(torch.randn(37, 53)).train()
     evaluate(model, random_data(), "val", ks=(5,))
     assert model.training
 
@@ -98,13 +86,13 @@ def test_the_mode_of_the_model_is_restored():
         ({"ks": (10, 54)}, "k must not exceed the catalogue .got k=54, items=53"),
     ],
 )
-def test_bad_arguments(kwargs, match):
+def test_bad_arguments(fixed, kwargs, match):
     with pytest.raises(ValueError, match=match):
-        evaluate(Fixed(torch.randn(37, 53)), random_data(), **kwargs)
+        evaluate(fixed(torch.randn(37, 53)), random_data(), **kwargs)
 
 
-def test_an_empty_split():
+def test_an_empty_split(fixed):
     data = random_data()
     data["user", "interacts", "item"].val_edge_label_index = torch.empty(2, 0, dtype=torch.long)
     with pytest.raises(ValueError, match="the val split is empty"):
-        evaluate(Fixed(torch.randn(37, 53)), data, "val")
+        evaluate(fixed(torch.randn(37, 53)), data, "val")

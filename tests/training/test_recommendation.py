@@ -2,19 +2,7 @@ import pytest
 import torch
 
 from crane_pyg.datasets import build_hetero_data
-from crane_pyg.nn.models import Recommender
 from crane_pyg.training import recommend
-
-
-class Fixed(Recommender):
-    """Scores that a test chooses: user i's embedding is the i-th row of the score matrix."""
-
-    def __init__(self, score):
-        super().__init__()
-        self.score = score
-
-    def forward(self, data):
-        return self.score, torch.eye(self.score.size(1))
 
 
 @pytest.fixture
@@ -26,8 +14,8 @@ def data():
 
 
 @pytest.fixture
-def model():
-    return Fixed(torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0]).repeat(3, 1))
+def model(fixed):
+    return fixed(torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0]).repeat(3, 1))
 
 
 @pytest.mark.parametrize(
