@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -92,7 +92,8 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
         path: file to write.
     """
     metadata = {"model": name, "settings": json.dumps(settings)}
-    write_aside(Path(path), lambda aside: save_file(model.state_dict(), aside, metadata))
+    content = save(model.state_dict(), metadata)  # save_file would make it the writer's alone
+    write_aside(Path(path), lambda aside: aside.write_bytes(content))
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:

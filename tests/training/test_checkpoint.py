@@ -34,6 +34,12 @@ def test_loading_searches_for_no_start_that_the_file_replaces(checkerboard, tmp_
         assert torch.equal(loaded.state_dict()[name], value)
 
 
+def test_a_saved_model_is_for_whoever_may_read_the_folder(checkerboard, tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    save_model(MODELS["bpr"].from_data(checkerboard), "bpr", {}, tmp_path / "model")
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_files_that_are_not_ours(checkerboard, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"no")
