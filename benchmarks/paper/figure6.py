@@ -23,7 +23,7 @@ from crane_pyg.experiments import failures, markdown_table
 from crane_pyg.ops.knn.similarity import unit_rows
 from crane_pyg.schema import USER_TO_ITEM
 
-NUM_USERS, LEAST, MOST = 8, 5, 40  # users drawn, and training items of each
+NUM_USERS, LEAST, MOST = 8, 3, 40  # users drawn, and training items of each
 DRAWS = 100
 MODELS = {"CRANE": ("crane", {}), "FREEDOM": ("freedom", {})}
 # All eight of Okabe and Ito's, each with a marker of its own.
@@ -61,7 +61,7 @@ def run(job: Job) -> None:
 
 
 def draw_users(data: HeteroData, seed: int) -> Draw:
-    """Eight users of 5 to 40 training items, and the items; what two of them share is left out."""
+    """Eight users of 3 to 40 training items, and the items; what two of them share is left out."""
     user, item = data[USER_TO_ITEM].edge_index
     count = torch.bincount(user, minlength=data["user"].num_nodes)
     eligible = ((count >= LEAST) & (count <= MOST)).nonzero().view(-1)
