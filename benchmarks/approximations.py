@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter
 
-from benchmarks.measure import Rival, interleave, machine, slope, summary
+from benchmarks.measure import Rival, interleave, machine, summary, upper_slope
 from crane_pyg.datasets import load_dataset
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.models import CRANE
@@ -301,7 +301,7 @@ def slopes(records: list[dict[str, Any]]) -> dict[str, float | None]:
             ns, seconds = series.setdefault(name, ([], []))
             ns.append(record["n"])
             seconds.append(record["forward_s"])
-    return {name: slope(ns, seconds) for name, (ns, seconds) in series.items()}
+    return {name: upper_slope(ns, seconds) for name, (ns, seconds) in series.items()}
 
 
 def draw(records: list[dict[str, Any]], path: Path) -> None:

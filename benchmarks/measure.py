@@ -165,11 +165,16 @@ def resident_peak() -> int:
 
 
 def slope(sizes: Sequence[int], values: Sequence[float]) -> float | None:
-    """The exponent of the power law that fits the upper half of the sizes."""
-    half = len(sizes) // 2
-    if len(sizes) - half < 2 or min(values[half:]) <= 0:
+    """The exponent of the power law that fits best, or None where there is nothing to fit."""
+    if len(sizes) < 2 or min(values) <= 0:
         return None
-    return float(np.polyfit(np.log(sizes[half:]), np.log(values[half:]), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def upper_slope(sizes: Sequence[int], values: Sequence[float]) -> float | None:
+    """The exponent over the upper half of the sizes, where what is constant no longer counts."""
+    half = len(sizes) // 2
+    return slope(sizes[half:], values[half:])
 
 
 def machine(device: torch.device) -> dict[str, Any]:

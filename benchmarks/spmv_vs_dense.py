@@ -31,8 +31,8 @@ from benchmarks.measure import (
     interleave,
     machine,
     peak_memory,
-    slope,
     summary,
+    upper_slope,
 )
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.ops import csr_graph, spmm
@@ -150,7 +150,7 @@ def table(n: int, records: dict[str, dict[str, Any]]) -> str:
 def slopes(runs: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, float | None]]:
     return {
         method: {
-            name: slope([r["n"] for r in records], [r[key] for r in records])
+            name: upper_slope([r["n"] for r in records], [r[key] for r in records])
             for name, key in (("time", "total_s"), ("memory", "total_bytes"))
         }
         for method, records in runs.items()

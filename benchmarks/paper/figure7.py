@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
 from benchmarks.measure import free_memory, machine, slope
@@ -147,7 +147,7 @@ def text(table: pd.DataFrame, skipped: list[str]) -> str:
         if words:
             exponents.append(f"{label} {', '.join(words)}")
     if exponents:
-        parts.append(f"Exponents of the items, upper half of the sizes: {'; '.join(exponents)}.")
+        parts.append(f"Exponents of the items, over all sizes measured: {'; '.join(exponents)}.")
     if skipped:
         parts.append("\n".join(["Not measured:\n", *skipped]))
     return "\n\n".join(parts)
@@ -162,8 +162,10 @@ def draw(table: pd.DataFrame, path: Path) -> None:
                 axis.plot(own["items"], own[key], color=color, marker=marker, label=label)
             growth_lines(axis, [list(zip(own["items"], own[key])) for _, own in groups])
             axis.set(xlabel=f"items\n({letter})", ylabel=ylabel)
-            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-            axis.xaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            for side in (axis.xaxis, axis.yaxis):
+                side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                side.set_minor_locator(NullLocator())
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
