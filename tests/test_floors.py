@@ -13,7 +13,7 @@ FLOORS = (
     ("schema",),  # readable from everywhere
     ("ops",),
     ("nn.conv", "nn.attention", "nn.loss", "datasets", "transforms"),
-    ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features"),
+    ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features", "nn.refreshed_graph"),
     ("nn.models", "nn"),
     ("training",),
     ("experiments",),

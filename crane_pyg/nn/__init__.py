@@ -4,11 +4,13 @@ from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum, mean_of_layers
 from crane_pyg.nn.item_graph import ItemGraph
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
+from crane_pyg.nn.refreshed_graph import RefreshedGraph
 
 __all__ = [
     "BipartiteConv",
     "ItemGraph",
     "RecursiveCrossModalAttention",
+    "RefreshedGraph",
     "SemanticConv",
     "UserProfile",
     "WeightedSum",

@@ -98,7 +98,7 @@ def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["settings"]
     assert (saved["lr"], saved["batch_size"]) == (5e-5, 4096)
     model = load_model(tmp_path / "model.safetensors", load_dataset("tiny")[0])
-    assert (model.beta, model.refresh, model.item_graph.k) == (0.7, "epoch", 3)
+    assert (model.beta, model.similar.refresh, model.item_graph.k) == (0.7, "epoch", 3)
 
 
 def test_a_folder_is_data_too(capsys, tmp_path):

@@ -13,7 +13,8 @@ from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile
 from crane_pyg.nn.item_graph import ItemGraph
 from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender, l2_of_batch
-from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.nn.refreshed_graph import RefreshedGraph
+from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import modalities
 from crane_pyg.transforms import bipartite_norm, degree_drop_edge
 
@@ -82,9 +83,9 @@ class CRANE(Recommender):
         semantic_profile (str): that of eq. 16. (default: ``'sqrt'``)
         normalize, gain (bool): of :class:`~crane_pyg.nn.RecursiveCrossModalAttention`.
             (default: ``True``, ``False``)
-        refresh (int or str): epochs between rebuilds of the item graph; ``'epoch'`` is 1,
-            ``'step'`` every batch (the letter). The gradient reaches the attention in the batch
-            that rebuilt it; the others reuse the weights. (default: ``'epoch'``)
+        refresh (int or str, optional): when the item graph is rebuilt, see
+            :class:`~crane_pyg.nn.RefreshedGraph`; ``'step'``, in every batch, is the letter.
+            (default: ``'epoch'``)
         graph_lr (float): learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
         beta (float): weight of the contrastive term; on the data we have, none does best.
@@ -101,10 +102,6 @@ class CRANE(Recommender):
         ValueError: if an option is unknown, there is no modality but a fusion, or branches trained
             apart lack an item graph or have a contrastive term.
     """
-
-    neighbor: Tensor
-    neighbor_weight: Tensor
-    epoch: Tensor
 
     def __init__(
         self,
@@ -131,7 +128,7 @@ class CRANE(Recommender):
         semantic_profile: str = "sqrt",
         normalize: bool = True,
         gain: bool = False,
-        refresh: int | str = "epoch",
+        refresh: int | str | None = "epoch",
         graph_lr: float = 0.1,
         beta: float = 0.0,
         temperature: float = 0.2,
@@ -146,8 +143,6 @@ class CRANE(Recommender):
         _check_choice("readout", readout, ("last", "mean", "sum"))
         _check_choice("l2_of", l2_of, ("batch", "all"))
         _check_choice("reduction", reduction, ("mean", "sum"))
-        if refresh not in ("epoch", "step") and not (isinstance(refresh, int) and refresh > 0):
-            raise ValueError(f"refresh must be 'epoch', 'step' or epochs >= 1 (got {refresh!r})")
         if not dual_fusion and (fusion is None or beta > 0):
             raise ValueError(
                 "branches trained apart need an item graph and no contrastive term "
@@ -156,7 +151,6 @@ class CRANE(Recommender):
         self.ii_layers = ii_layers
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
         self.readout = readout
-        self.refresh = refresh
         self.graph_lr = graph_lr
         self.beta, self.temperature, self.reduction = beta, temperature, reduction
         self.l2, self.l2_of = l2, l2_of
@@ -183,12 +177,10 @@ class CRANE(Recommender):
                 gain=gain,
                 impl=impl,
             )
+            self.similar = RefreshedGraph(
+                num_items, self.item_graph.degree, refresh if self.item_graph.learns else None
+            )
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
-        # The graph as last built, so that saved weights score as they did; and the epochs begun.
-        degree = k if self.item_graph is None else self.item_graph.degree
-        self.register_buffer("neighbor", torch.zeros(num_items, degree, dtype=torch.long))
-        self.register_buffer("neighbor_weight", torch.zeros(num_items, degree))
-        self.register_buffer("epoch", torch.zeros((), dtype=torch.long))
         self.reset_parameters()
 
     @classmethod
@@ -240,28 +232,13 @@ class CRANE(Recommender):
         torch.nn.init.xavier_uniform_(self.item_embedding.weight)
         if self.semantic_embedding is not None:
             torch.nn.init.xavier_uniform_(self.semantic_embedding.weight)
-        for module in (*self.convs, self.semantic_profile, self.item_graph):
-            if module is not None:
-                module.reset_parameters()
-        self.neighbor.zero_()
-        self.neighbor_weight.zero_()
-        self.epoch.zero_()
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop what is derived from parameters, buffers or data."""
-        self._similar: CSRGraph | None = None
+        modules = [*self.convs, self.semantic_profile]
+        if self.item_graph is not None:
+            modules += [self.item_graph, self.similar]
+        for module in modules:
+            module.reset_parameters()
         self._sampled: tuple[CSRGraph, CSRGraph] | None = None
-        self._stale = int(self.epoch) == 0
-
-    def _apply(self, *args: Any, **kwargs: Any) -> Self:
-        out: Self = super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self._forget()
-        return out
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._forget()
+        self._sampled_from: CSRGraph | None = None
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         if self.item_graph is None:
@@ -272,21 +249,9 @@ class CRANE(Recommender):
         return [{"params": rest, "lr": lr}, {"params": graph, "lr": lr * self.graph_lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
-        every = self.refresh if isinstance(self.refresh, int) else 1
-        if self.item_graph is not None and self.item_graph.learns:
-            self._stale |= int(self.epoch) % every == 0
-        self.epoch += 1
-        if self.drop_edge is not None:
-            self._sampled = self._sample(data, self.drop_edge)
-
-    def _sample(self, data: HeteroData, mode: str) -> tuple[CSRGraph, CSRGraph]:
-        graph, _ = self.user_item_graphs(data)
-        edge_index, size = graph.edge_index, (graph.num_src, graph.num_dst)
-        kept = degree_drop_edge(edge_index, size, mode=mode, ratio=self.drop_ratio)
-        graph = graph.select(kept)
-        if self.drop_degree == "sampled":
-            graph = graph.with_weight(bipartite_norm(graph.edge_index, size))
-        return graph, graph.transpose()
+        self._sampled = None
+        if self.item_graph is not None:
+            self.similar.start_epoch()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         users, items = zip(*self._ranked(self.views(data)), strict=True)
@@ -301,8 +266,10 @@ class CRANE(Recommender):
     def views(self, data: HeteroData) -> Views:
         """Both views of all users and items."""
         full = self.user_item_graphs(data)
-        to_item, to_user = self._sampled if self.training and self._sampled else full
-        e_user, e_item = self._collaborate(to_item, to_user)
+        graphs = full
+        if self.training and self.drop_edge is not None:
+            graphs = self._sample(full[0], self.drop_edge)
+        e_user, e_item = self._collaborate(*graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar, h_item = self._similar_items(data), e_item
@@ -326,29 +293,25 @@ class CRANE(Recommender):
         scale = 1 / len(users) if self.readout == "mean" else 1.0
         return scale * sum(users[1:], users[0]), scale * sum(items[1:], items[0])
 
-    def _similar_items(self, data: HeteroData) -> CSRGraph:
-        """The item graph, rebuilt where it is due; its weights carry a gradient just then."""
-        if self._stale or (self.training and self.refresh == "step"):
-            return self._rebuild(data)
-        if self._similar is None:
-            num_items, k = self.neighbor.shape
-            item = torch.arange(num_items, device=self.neighbor.device).repeat_interleave(k)
-            edge_index = torch.stack([self.neighbor.view(-1), item])
-            weight = self.neighbor_weight.view(-1)
-            self._similar = csr_graph(edge_index, weight, size=(num_items, num_items))
-        return self._similar
+    def _sample(self, graph: CSRGraph, mode: str) -> tuple[CSRGraph, CSRGraph]:
+        """Eq. 2, drawn once an epoch."""
+        if self._sampled is None or self._sampled_from is not graph:
+            edge_index, size = graph.edge_index, (graph.num_src, graph.num_dst)
+            kept = degree_drop_edge(edge_index, size, mode=mode, ratio=self.drop_ratio)
+            sample = graph.select(kept)
+            if self.drop_degree == "sampled":
+                sample = sample.with_weight(bipartite_norm(sample.edge_index, size))
+            self._sampled, self._sampled_from = (sample, sample.transpose()), graph
+        return self._sampled
 
-    def _rebuild(self, data: HeteroData) -> CSRGraph:
-        assert self.item_graph is not None
-        to_user = _unweighted(self.user_item_graphs(data)[1])
-        edge_index, weight = self.item_graph(*self._features(data), to_user)
-        graph = csr_graph(edge_index, weight, size=(self.neighbor.size(0),) * 2)
-        self._similar = graph.with_weight(graph.weight.detach())
-        self._stale = False
-        item = edge_index[1].view(-1, self.neighbor.size(1))[:, 0]
-        self.neighbor.zero_()[item] = edge_index[0].view(item.numel(), -1)
-        self.neighbor_weight.zero_()[item] = weight.detach().view(item.numel(), -1)
-        return graph
+    def _similar_items(self, data: HeteroData) -> CSRGraph:
+        def build() -> tuple[Tensor, Tensor]:
+            assert self.item_graph is not None
+            to_user = _unweighted(self.user_item_graphs(data)[1])
+            edges: tuple[Tensor, Tensor] = self.item_graph(*self._features(data), to_user)
+            return edges
+
+        return self.similar(build)
 
     def _features(self, data: HeteroData) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Features and masks by modality, as the item graph takes them."""
@@ -357,7 +320,13 @@ class CRANE(Recommender):
         return {m: store[f"x_{m}"] for m in names}, {m: store[f"{m}_mask"] for m in names}
 
     def similar_items(self, data: HeteroData) -> Data:
-        """The item-item graph in use, with ``edge_index`` ``[2, N * k]`` and ``edge_weight``."""
+        """The item-item graph in use, with ``edge_index`` ``[2, N * k]`` and ``edge_weight``.
+
+        Raises:
+            ValueError: if the model has none.
+        """
+        if self.item_graph is None:
+            raise ValueError("a model with fusion=None has no item graph")
         graph = self._similar_items(data)
         return Data(
             edge_index=graph.edge_index,
