@@ -62,8 +62,13 @@ def panels(
 
 
 def growth_lines(axis: Axes, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """Dashed: linear growth below all curves, quadratic growth above the steepest."""
+    """Dashed: linear growth below all curves, quadratic growth above the steepest.
+
+    Nothing where all curves are points.
+    """
     first, last = curves[0][0][0], max(curve[-1][0] for curve in curves)
+    if first == last:
+        return
     linear = 0.6 * min(y / n for curve in curves for n, y in curve)
     quadratic = 1.7 * max(curve[-1][1] / curve[-1][0] ** 2 for curve in curves)
     bottom, top = 0.5 * linear * first, 2 * max(y for curve in curves for _, y in curve)
