@@ -243,8 +243,10 @@ def test_the_first_round_is_the_modules_own(monkeypatch):
 def test_exponents():
     assert measure.slope([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2)
     assert measure.slope([1, 2, 4], [3.0, 0.0, 48.0]) is None
+    assert measure.upper_slope([1, 2, 4, 8], [9.0, 9.0, 16.0, 64.0]) == pytest.approx(2)
     assert measure.upper_slope([1, 2, 4, 8], [9.0, 0.0, 16.0, 64.0]) == pytest.approx(2)
     assert measure.upper_slope([1, 2], [1.0, 2.0]) is None
+    assert measure.upper_slope([1, 2, 4, 8], [9.0, 9.0, 0.0, 64.0]) is None
 
 
 def _fill(n):

@@ -99,8 +99,9 @@ def draw(maps: list[dict[str, pd.DataFrame]], base: dict[str, Any], path: Path) 
             ]
             if min(place) >= 0:
                 corner = (place[1] - 0.5, place[0] - 0.5)
-                frame = {"fill": False, "edgecolor": COLORS[1], "linewidth": 2, "clip_on": False}
-                axis.add_patch(Rectangle(corner, 1, 1, **frame))
+                frame = Rectangle(corner, 1, 1, fill=False, edgecolor=COLORS[1], linewidth=2)
+                frame.set_clip_on(False)
+                axis.add_patch(frame)
 
 
 def heat_map(axis: Axes, frame: pd.DataFrame) -> None:

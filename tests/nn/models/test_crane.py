@@ -158,8 +158,11 @@ def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
     assert learned == [True, False, True, False]
 
 
-def test_refresh(checkerboard):
-    model = build(checkerboard, refresh=2)
+@pytest.mark.parametrize(
+    ("refresh", "expected"), [("epoch", [1, 2, 3, 4]), (2, [1, 1, 2, 2]), ("step", [3, 6, 9, 12])]
+)
+def test_refresh(checkerboard, refresh, expected):
+    model = build(checkerboard, refresh=refresh)
     builds = []
     model.item_graph.register_forward_hook(lambda *_: builds.append(1))
     counts = []
@@ -170,7 +173,7 @@ def test_refresh(checkerboard):
         model.eval()(checkerboard)
         model.train()
         counts.append(len(builds))
-    assert counts == [1, 1, 2, 2]
+    assert counts == expected
 
 
 def test_raw_features_are_linked_once(checkerboard):
