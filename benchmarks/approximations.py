@@ -13,196 +13,23 @@ their true residual and is not charged for it: a bound for hashing and all other
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.utils import scatter
 
+from benchmarks.attention_input import Case, cases, exact_rows, relative_error, sampled_rows
+from benchmarks.attention_schemes import IN_LIBRARY, NAMES, Attention, Scheme, schemes, tiled
 from benchmarks.measure import Rival, interleave, machine, summary, upper_slope
-from crane_pyg.datasets import load_dataset
-from crane_pyg.nn.attention import RecursiveCrossModalAttention
-from crane_pyg.nn.models import CRANE
-from crane_pyg.ops import tanh_attention
 from crane_pyg.ops.attention import nystrom as nystrom_module
 
-LANDMARKS = (32, 64, 128, 256, 512)
-SHARES = (0.05, 0.2)
-BLOCK = 128
-MAX_BLOCKS_SIZE = 1 << 14  # the oracle looks at every pair
 MAX_GRADIENT_SIZE = 1 << 13
-NUM_CLUSTERS = 40
-NOISE = 0.5
-NUM_SAMPLES = 1024
-
-Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-NAMES = ("linear", "nystrom", "k-means", "linear + k-means", "linear + oracle blocks")
-IN_LIBRARY = NAMES[:2]
-
-
-class Case(NamedTuple):
-    """Input of one attention, and the weight that follows it."""
-
-    query: Tensor  # [n, d]
-    key: Tensor  # [m, d]
-    value: Tensor  # [m, d]
-    weight: Tensor  # [d, d]
-
-
-class Scheme(NamedTuple):
-    name: str
-    size: float | None  # landmarks, or the share of blocks
-    attention: Attention
-
-
-@torch.no_grad()
-def first_round(
-    rca: RecursiveCrossModalAttention, xs: dict[str, Tensor], rows: slice = slice(None)
-) -> dict[str, Case]:
-    """What the attention of each modality gets in the first round."""
-    xs = {m: F.normalize(x, dim=1) for m, x in xs.items()}
-    joint = rca.lin_joint(torch.cat(list(xs.values()), dim=1))
-    return {
-        m: Case(x[rows], rca.lin_anchor[m](joint), x, rca.lin_attn[m].weight.detach())
-        for m, x in xs.items()
-    }
-
-
-def planted(n: int, d: int = 64) -> Case:
-    """Two views of the same clusters, each with centres and noise of its own."""
-    torch.manual_seed(0)
-    cluster = torch.randint(NUM_CLUSTERS, (n,))
-    names = ("visual", "textual")
-    xs = {m: torch.randn(NUM_CLUSTERS, d)[cluster] + NOISE * torch.randn(n, d) for m in names}
-    return first_round(RecursiveCrossModalAttention(dict.fromkeys(names, d)), xs)["visual"]
-
-
-def recorded(source: str) -> dict[str, Case]:
-    """The same of CRANE's item graph, at its start."""
-    torch.manual_seed(0)
-    data = load_dataset(source)[0]
-    model = CRANE.from_data(data)
-    rca = model.item_graph.rca
-    calls = []
-    rca.register_forward_pre_hook(
-        lambda _, args, kwargs: calls.append((args, kwargs)), with_kwargs=True
-    )
-    with torch.no_grad():
-        model.views(data)
-    (xs, masks), kwargs = calls[0]
-    xs = {m: x.masked_fill(~masks[m].unsqueeze(1), 0) for m, x in xs.items()}
-    return first_round(rca, xs, kwargs["query"])
-
-
-def tiled(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return tanh_attention(query, key, value, impl="tiled")
-
-
-def linear(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return tanh_attention(query, key, value, impl="linear")
-
-
-def nystrom(num_landmarks: int) -> Attention:
-    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        nystrom_module.NUM_LANDMARKS = num_landmarks  # the backward pass reads it too
-        return tanh_attention(query, key, value, impl="nystrom")
-
-    return attention
-
-
-def residual(logit: Tensor) -> Tensor:
-    return logit.tanh() - logit
-
-
-def kmeans(x: Tensor, num_clusters: int, steps: int = 3) -> tuple[Tensor, Tensor]:
-    """Centres ``[L, d]`` and the cluster of each row, after a few of Lloyd's steps."""
-    num_clusters = min(num_clusters, x.size(0))
-    center = x[torch.randperm(x.size(0))[:num_clusters]]
-    for _ in range(steps):
-        center = scatter(x, _nearest(x, center), dim_size=num_clusters, reduce="mean")
-    return center, _nearest(x, center)
-
-
-def _nearest(x: Tensor, center: Tensor) -> Tensor:
-    half_square = center.square().sum(1) / 2
-    return torch.cat([(x_ @ center.t() - half_square).argmax(1) for x_ in x.split(1 << 14)])
-
-
-def landmarks(num_landmarks: int, function: Callable[[Tensor], Tensor] = torch.tanh) -> Attention:
-    """Every key replaced by the centre of its cluster."""
-
-    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        center, cluster = kmeans(key, num_landmarks)
-        weight = scatter(value, cluster, dim_size=center.size(0), reduce="sum")  # [L, d]
-        return torch.cat([function(q @ center.t()) @ weight for q in query.split(1 << 14)])
-
-    return attention
-
-
-def linear_and_landmarks(num_landmarks: int) -> Attention:
-    """The linear term exact, only the residual through landmarks."""
-    rest = landmarks(num_landmarks, residual)
-    return lambda query, key, value: query @ (key.t() @ value) + rest(query, key, value)
-
-
-def linear_and_blocks(case: Case, share: float) -> Attention:
-    """The linear term exact, the residual on the share of blocks where it is largest."""
-    query_order, key_order = (kmeans(x, 64)[1].argsort() for x in (case.query, case.key))
-    keys = case.key[key_order].split(BLOCK)
-    norm = torch.tensor(
-        [
-            [residual(q @ k.t()).square().sum() for k in keys]
-            for q in case.query[query_order].split(BLOCK)
-        ]
-    )
-    num_kept = max(1, round(share * norm.numel()))
-    kept = norm >= norm.flatten().topk(num_kept).values[-1]  # [query blocks, key blocks]
-
-    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        out = query @ (key.t() @ value)
-        columns = key_order.split(BLOCK)
-        for rows, mask in zip(query_order.split(BLOCK), kept, strict=True):
-            if mask.any():
-                column = torch.cat([columns[j] for j in mask.nonzero().flatten()])
-                out[rows] += residual(query[rows] @ key[column].t()) @ value[column]
-        return out
-
-    return attention
-
-
-def schemes(case: Case) -> list[Scheme]:
-    found = [Scheme("linear", None, linear)]
-    for size in LANDMARKS:
-        found += [
-            Scheme("nystrom", size, nystrom(size)),
-            Scheme("k-means", size, landmarks(size)),
-            Scheme("linear + k-means", size, linear_and_landmarks(size)),
-        ]
-    if case.key.size(0) <= MAX_BLOCKS_SIZE:
-        found += [Scheme("linear + oracle blocks", s, linear_and_blocks(case, s)) for s in SHARES]
-    return sorted(found, key=lambda scheme: NAMES.index(scheme.name))
-
-
-def sampled_rows(n: int) -> Tensor:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:NUM_SAMPLES]
-
-
-def exact_rows(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """In float64, few rows at a time."""
-    key, value = key.double(), value.double()
-    return torch.cat([torch.tanh(q.double() @ key.t()) @ value for q in query.split(64)])
-
-
-def relative_error(approximate: Tensor, exact: Tensor) -> float:
-    return float((approximate.double() - exact).norm() / exact.norm())
 
 
 def gradients(case: Case, attention: Attention, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -353,13 +180,6 @@ def _pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         if not front or y < front[-1][1]:
             front.append((x, y))
     return front
-
-
-def cases(source: str | None, sizes: Sequence[int]) -> Iterator[tuple[str, Case]]:
-    if source is None:
-        yield from (("planted clusters", planted(n)) for n in sizes)
-    else:
-        yield from recorded(source).items()
 
 
 def measure(args: argparse.Namespace) -> list[dict[str, Any]]:

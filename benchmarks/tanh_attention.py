@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.approximations import exact_rows, planted, relative_error, sampled_rows
+from benchmarks.attention_input import exact_rows, planted, relative_error, sampled_rows
 from benchmarks.measure import Rival, free_memory, interleave, machine, peak_memory, summary
 from crane_pyg.ops import tanh_attention
 from crane_pyg.ops.attention.tiled import TILE

@@ -10,6 +10,8 @@ from matplotlib.image import imread
 from benchmarks import (
     amazon_raw,
     approximations,
+    attention_input,
+    attention_schemes,
     defaults,
     measure,
     missing,
@@ -200,7 +202,7 @@ def test_a_method_ends_before_it_passes_a_limit():
 
 
 def test_approximations(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(approximations, "LANDMARKS", (8, 16))
+    monkeypatch.setattr(attention_schemes, "LANDMARKS", (8, 16))
     path = tmp_path / "figure.png"
     sizes = ["--min-exp", "8", "--max-exp", "9", "--repeats", "1"]
     approximations.main([*sizes, "--logit-scale", "1", "4", "--out", str(path)])
@@ -208,7 +210,7 @@ def test_approximations(capsys, tmp_path, monkeypatch):
     assert len(line["runs"]) == 2 * 2 * (1 + 3 * 2 + 2)
     for record in line["runs"]:
         assert ("forward_s" in record) == (record["logit_scale"] == 1)
-        assert ("error_dk" in record) == (record["scheme"] in approximations.IN_LIBRARY)
+        assert ("error_dk" in record) == (record["scheme"] in attention_schemes.IN_LIBRARY)
     error = {(r["n"], r["logit_scale"], r["scheme"], r["size"]): r["error_f"] for r in line["runs"]}
     assert error[512, 1, "linear", None] < error[512, 4, "linear", None]
     assert error[512, 1, "nystrom", 16] < error[512, 1, "linear", None]
@@ -217,9 +219,9 @@ def test_approximations(capsys, tmp_path, monkeypatch):
 
 
 def test_approximations_with_all_blocks_are_exact():
-    case = approximations.planted(300)
-    out = approximations.linear_and_blocks(case, 1.0)(*case[:3])
-    torch.testing.assert_close(out, approximations.tiled(*case[:3]), rtol=1e-4, atol=1e-4)
+    case = attention_input.planted(300)
+    out = attention_schemes.linear_and_blocks(case, 1.0)(*case[:3])
+    torch.testing.assert_close(out, attention_schemes.tiled(*case[:3]), rtol=1e-4, atol=1e-4)
 
 
 def test_approximations_of_a_data_set(capsys):
@@ -230,12 +232,12 @@ def test_approximations_of_a_data_set(capsys):
 
 def test_the_first_round_is_the_modules_own(monkeypatch):
     seen = []
-    attention = approximations.tanh_attention
+    attention = attention_schemes.tanh_attention
     monkeypatch.setattr(
         "crane_pyg.nn.attention.rca.tanh_attention",
         lambda *inputs, impl: seen.append(inputs) or attention(*inputs, impl=impl),
     )
-    for case, inputs in zip(approximations.recorded("tiny").values(), seen, strict=True):
+    for case, inputs in zip(attention_input.recorded("tiny").values(), seen, strict=True):
         for ours, own in zip(case[:3], inputs, strict=True):
             torch.testing.assert_close(ours, own)
 
