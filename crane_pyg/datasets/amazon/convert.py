@@ -11,14 +11,9 @@ from crane_pyg.datasets.amazon.reviews import Reviews, read_reviews
 from crane_pyg.datasets.amazon.texts import read_texts
 from crane_pyg.datasets.interactions import random_split
 from crane_pyg.datasets.preparation.filters import split_by_time
-from crane_pyg.datasets.preparation.folder import (
-    RATING,
-    check_out,
-    fill_folder,
-    open_features,
-    whole_folder,
-)
+from crane_pyg.datasets.preparation.folder import check_out, whole_folder
 from crane_pyg.datasets.preparation.text import Encoded, encode_texts
+from crane_pyg.datasets.preparation.writer import RATING, fill_folder, open_features
 
 IMAGE, TEXT = "image", "text"
 

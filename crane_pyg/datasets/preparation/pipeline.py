@@ -9,13 +9,14 @@ import numpy as np
 
 from crane_pyg.datasets.preparation.catalogue import Catalogue
 from crane_pyg.datasets.preparation.features import align_features
-from crane_pyg.datasets.preparation.folder import check_out, write_dataset
+from crane_pyg.datasets.preparation.folder import check_out
 from crane_pyg.datasets.preparation.image import encode_images
 from crane_pyg.datasets.preparation.log import read_log
 from crane_pyg.datasets.preparation.selection import Rules, Selection, check_rules, select
 from crane_pyg.datasets.preparation.sources import Opened, Sources
 from crane_pyg.datasets.preparation.summary import PreparationReport
 from crane_pyg.datasets.preparation.text import encode_texts
+from crane_pyg.datasets.preparation.writer import write_dataset
 
 VERSIONS = ("crane-pyg", "numpy", "pandas", "scikit-learn")
 
@@ -62,7 +63,7 @@ def prepare(
     Args:
         sources (Sources): The files.
         out (Path): The folder, see
-            :func:`~crane_pyg.datasets.preparation.folder.write_dataset`.
+            :func:`~crane_pyg.datasets.preparation.writer.write_dataset`.
         name (str, optional): Of the data set; that of the folder if :obj:`None`.
         rules (Rules, optional): What stays, and how it is split. (default: a random split of all)
         encoding (Encoding, optional): How texts and pictures are encoded.

@@ -17,8 +17,8 @@ from crane_pyg.datasets.preparation.filters import (
     split_last,
     split_random,
 )
-from crane_pyg.datasets.preparation.folder import RATING
 from crane_pyg.datasets.preparation.log import Log
+from crane_pyg.datasets.preparation.writer import RATING
 
 SPLITS = ("random", "time", "last", "given")
 

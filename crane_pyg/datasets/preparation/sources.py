@@ -20,10 +20,10 @@ from crane_pyg.datasets.preparation.columns import (
     choose_texts,
     spoken,
 )
-from crane_pyg.datasets.preparation.folder import check_modality
 from crane_pyg.datasets.preparation.log import Log
 from crane_pyg.datasets.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.datasets.preparation.tables import Table, open_table
+from crane_pyg.datasets.preparation.writer import check_modality
 
 UNKNOWN = ("error", "drop", "keep")
 

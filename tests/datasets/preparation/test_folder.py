@@ -13,12 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from crane_pyg.datasets import MultimodalDataset
-from crane_pyg.datasets.preparation.folder import (
-    fill_folder,
-    open_features,
-    whole_folder,
-    write_dataset,
-)
+from crane_pyg.datasets.preparation.folder import whole_folder
+from crane_pyg.datasets.preparation.writer import fill_folder, open_features, write_dataset
 
 EDGE = ("user", "interacts", "item")
 TABLE = pd.DataFrame({"userID": [0, 0, 1, 1], "itemID": [0, 1, 2, 0], "x_label": [0, 1, 2, 0]})
