@@ -158,9 +158,9 @@ def test_gradients_only_where_needed(wanted, monkeypatch):
     launched = []
     launch = fused._launch
 
-    def record(kernel, blocks, *args, **flags):
-        launched.append((blocks, *flags.values()))
-        launch(kernel, blocks, *args, **flags)
+    def record(work, *args, **flags):
+        launched.append((work, *flags.values()))
+        return launch(work, *args, **flags)
 
     monkeypatch.setattr(fused, "_launch", record)
     inputs, expected = draw(40, 50, 4, 3), draw(40, 50, 4, 3)
@@ -171,9 +171,9 @@ def test_gradients_only_where_needed(wanted, monkeypatch):
     assert out.requires_grad == bool(wanted)
     if wanted:
         out.sum().backward()
-    keys = [("KEYS", "key" in wanted, "value" in wanted)]
-    passes = [("QUERIES",)] * ("query" in wanted) + keys * any(keys[0][1:])
-    assert launched == [("QUERIES",), *passes]
+    keys = [("key", "key" in wanted, "value" in wanted)]
+    passes = [("query",)] * ("query" in wanted) + keys * any(keys[0][1:])
+    assert launched == [("forward",), *passes]
     dense(expected).sum().backward()
     for name in NAMES:
         if name in wanted:
@@ -232,14 +232,15 @@ def test_auto_takes_the_kernels_on_a_gpu_only():
     assert "tiled" in taken(dtype=torch.float64)
 
 
-def test_products_of_float32_follow_the_setting_of_torch():
+def test_products_of_float32_follow_the_setting_of_torch(monkeypatch):
+    monkeypatch.setattr(fused, "INTERPRETED", False)
     matmul = torch.backends.cuda.matmul
     before = matmul.fp32_precision
     try:
-        for setting, expected in {"ieee": "ieee", "tf32": "tf32"}.items():
+        for setting, expected in {"ieee": "bf16x6", "tf32": "tf32"}.items():
             matmul.fp32_precision = setting
-            assert fused._precision(torch.float32) == expected
-            assert fused._precision(torch.float16) == "tf32"  # the tensor cores' own
+            assert fused.precision(torch.float32) == expected
+            assert fused.precision(torch.float16) == "tf32"  # the tensor cores' own
     finally:
         matmul.fp32_precision = before
 
@@ -269,31 +270,37 @@ def test_neither_falls_back(monkeypatch):
         tanh_attention(**inputs, impl="triton")
 
 
-def compile_for(major, capability, dtype, d, precision, approx, every):
-    """Registers, stack and shared memory by kernel and config, compiled without a GPU."""
+def compile_for(capability, dtype, d, approx):
+    """Registers, stack and shared memory by pass and tile, compiled without a GPU."""
     from triton.backends.compiler import GPUTarget
 
-    pad = triton.next_power_of_2(d)
-    fixed = {"D": d, "DV": d, "BLOCK_D": pad, "BLOCK_DV": pad}
-    fixed |= {"PRECISION": precision, "APPROX": approx, "NEED_K": True, "NEED_V": True}
-    for kernel in (fused.forward_kernel, fused.backward_query_kernel, fused.backward_key_kernel):
-        names = kernel.fn.arg_names
-        meta = {name: fixed.get(name) for name in names}
-        configs = fused.prune(kernel.configs, meta, major)
-        for config in configs if every else configs[-1:]:
-            constants = {k: v for k, v in (fixed | config.kwargs).items() if k in names}
-            types = {name: "*" + dtype if name.endswith("ptr") else "i32" for name in names}
-            types |= {"scale": "fp32"} | dict.fromkeys(constants, "constexpr")
-            aligned = {
-                (i,): [["tt.divisibility", 16]] for i, k in enumerate(names) if k.endswith("ptr")
-            }
-            compiled = triton.compile(
-                triton.compiler.ASTSource(kernel.fn, types, constants, aligned),
-                target=GPUTarget("cuda", capability, 32),
-                options={"num_warps": config.num_warps, "num_stages": config.num_stages},
-            )
-            assert ("tanh.approx.f32" in compiled.asm["ptx"]) == approx
-            yield kernel.fn.__name__, str(config), *resources(compiled)
+    width, half = max(16, triton.next_power_of_2(d)), dtype != "fp32"
+    torch_dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+    for work, kernel in fused.KERNELS.items():
+        tile = fused.choose_tile(work, torch_dtype, d, divmod(capability, 10))
+        constants = {"D": width, "DV": width, "KEPT": tile.kept, "STREAMED": tile.streamed}
+        constants |= {"PRECISION": fused.precision(torch_dtype), "HARDWARE": approx or half}
+        constants |= {"NEED_K": True, "NEED_V": True}
+        constants = {k: v for k, v in constants.items() if k in kernel.arg_names}
+        kept = ("key", "value") if work == "key" else ("query", "grad_out")
+
+        def kind(name, constants=constants, kept=kept, tile=tile):
+            if name in constants:
+                return "constexpr"
+            if name in ("n", "m", "scale"):
+                return "fp32" if name == "scale" else "i32"
+            rows = tile.kept if name in kept else tile.streamed
+            pointer = name.endswith("ptr")
+            return f"*{dtype}" if pointer else f"tensordesc<{dtype}[{rows}, {width}]>"
+
+        types = {name: kind(name) for name in kernel.arg_names}
+        compiled = triton.compile(
+            triton.compiler.ASTSource(kernel, types, constants),
+            target=GPUTarget("cuda", capability, 32),
+            options={"num_warps": tile.warps, "num_stages": tile.stages},
+        )
+        assert ("tanh.approx.f32" in compiled.asm["ptx"]) == constants["HARDWARE"]
+        yield work, str(tile), *resources(compiled)
 
 
 def resources(compiled):
@@ -308,20 +315,22 @@ def resources(compiled):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("capability", "dtype", "d", "precision", "approx", "every", "shared"),
+    ("capability", "dtype", "d", "approx", "shared"),
     [
-        (90, "bf16", 64, "tf32", False, True, 227),
-        (90, "bf16", 64, "tf32", True, True, 227),
-        (80, "bf16", 64, "tf32", False, False, 99),
-        (80, "fp16", 100, "tf32", True, False, 99),
-        (80, "bf16", 256, "tf32", False, False, 99),
-        (80, "fp32", 256, "tf32", False, False, 99),
-        (80, "fp32", 256, "ieee", False, False, 99),
+        (90, "bf16", 64, False, 227),
+        (90, "bf16", 250, False, 227),
+        (90, "fp16", 5, False, 227),
+        (90, "fp32", 64, False, 227),
+        (90, "fp32", 64, True, 227),
+        (80, "bf16", 64, False, 99),
+        (80, "bf16", 250, False, 99),
+        (80, "fp32", 64, False, 99),
+        (100, "bf16", 64, False, 227),
     ],
 )
-def test_compiles_ahead_of_time(capability, dtype, d, precision, approx, every, shared):
+def test_compiles_ahead_of_time(capability, dtype, d, approx, shared):
     """In a process of its own: here the kernels may be the interpreter's."""
-    args = (capability // 10, capability, dtype, d, precision, approx, every)
+    args = (capability, dtype, d, approx)
     script = (
         f"import json, test_tanh_attention_triton as t; print(json.dumps([*t.compile_for{args}]))"
     )
@@ -329,14 +338,10 @@ def test_compiles_ahead_of_time(capability, dtype, d, precision, approx, every, 
     environment = os.environ | {"TRITON_INTERPRET": "0", "PYTHONPATH": f"{root}:{here}"}
     command = [sys.executable, "-c", script]
     rows = json.loads(subprocess.check_output(command, env=environment, text=True))
-    assert {row[0] for row in rows} == {
-        "forward_kernel",
-        "backward_query_kernel",
-        "backward_key_kernel",
-    }
+    assert {row[0] for row in rows} == {"forward", "query", "key"}
     for row in rows:
         print(*row)
         *_, stack, bytes_shared = row
         assert bytes_shared <= shared * 1024, row
-        if every:
-            assert stack == 0, row
+        if d <= 64:  # wider blocks spill in every shape; what that costs is measured
+            assert stack <= (1024 if dtype == "fp32" else 0), row

@@ -3,77 +3,68 @@ r"""Tanh attention in one kernel forward and two backward, for CUDA and Triton's
 The matrix of weights exists one block at a time, in registers. The backward pass recomputes it
 twice, once per query block for :math:`dQ` and once per key block for :math:`dK` and :math:`dV`:
 no block is shared between programs, so there are no atomics and the result is deterministic.
+
+A program keeps a block of rows and streams all others past it. Where there are too few blocks to
+fill the GPU, what is streamed is split into parts, whose results are added up afterwards.
 """
 
 # mypy: disable-error-code="no-untyped-def,valid-type"
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
-
-# Rows of the block that a program keeps, rows of those that it streams, warps, stages.
-SHAPES = (
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 2),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (64, 32, 8, 1),
-    (32, 32, 4, 2),
-    (16, 16, 4, 1),
-)
+ROWS_PER_MULTIPROCESSOR = 256  # rows in flight that fill one, as measured on an H100
 
 
-def accumulators(config: Any, meta: dict[str, Any]) -> float:
-    """float32 per thread that a program's output and its blocks of P, and dP, take."""
-    queries, keys = config.kwargs["QUERIES"], config.kwargs["KEYS"]
-    blocks = 1 if "out_ptr" in meta else 2
-    if "NEED_K" in meta:
-        output = keys * (meta["BLOCK_D"] + meta["BLOCK_DV"])
-    else:
-        output = queries * meta["BLOCK_DV" if "out_ptr" in meta else "BLOCK_D"]
-    return (output + blocks * queries * keys) / (32 * config.num_warps)
+class Tile(NamedTuple):
+    """Rows of the block that a program keeps, rows of those that it streams, warps, stages."""
+
+    kept: int
+    streamed: int
+    warps: int
+    stages: int
 
 
-def prune(configs: list[Any], meta: dict[str, Any], major: int) -> list[Any]:
-    """Drops what spills, by the figures of README.md; the tuner drops what shared memory cannot
-    hold, and times the rest."""
-    tensor_cores = 192 if major in (9, 10) else 144  # Hopper's read operands in shared memory
-    limit = 48 if meta["PRECISION"] == "ieee" else tensor_cores
-    return [c for c in configs if accumulators(c, meta) <= limit] or configs[-1:]
+# By channels at most, each the fastest of those measured on an H100 (README.md) that neither spill
+# nor exceed its shared memory. A tile is a function of the input alone, so that the bits are too.
+HALF = {
+    "forward": {64: Tile(128, 64, 4, 3), 128: Tile(128, 64, 4, 2), 256: Tile(64, 64, 4, 2)},
+    "query": {64: Tile(64, 64, 4, 2), 128: Tile(64, 64, 4, 2), 256: Tile(64, 64, 4, 2)},
+    "key": {64: Tile(64, 128, 4, 2), 128: Tile(64, 64, 4, 2), 256: Tile(64, 64, 8, 2)},
+}
+SINGLE = {
+    "forward": {64: Tile(128, 64, 8, 2), 128: Tile(128, 64, 8, 2), 256: Tile(128, 32, 8, 1)},
+    "query": {64: Tile(128, 64, 8, 2), 128: Tile(128, 32, 8, 2), 256: Tile(32, 32, 4, 1)},
+    "key": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 32, 4, 1)},
+}
+# Before Hopper operands of a product come through registers, and shared memory may be 99 KB.
+EARLIER = {
+    "forward": {64: Tile(64, 64, 4, 2), 128: Tile(64, 32, 4, 2), 256: Tile(16, 16, 4, 1)},
+    "query": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 16, 4, 1)},
+    "key": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 16, 4, 1)},
+}
 
 
-def _prune_here(configs: list[Any], named_args: dict[str, Any], **meta: Any) -> list[Any]:
-    return prune(configs, named_args | meta, torch.cuda.get_device_capability()[0])
-
-
-def configs(kept: str, streamed: str) -> list[Any]:
-    return [
-        triton.Config({kept: rows, streamed: columns}, num_warps=warps, num_stages=stages)
-        for rows, columns, warps, stages in SHAPES
-    ]
-
-
-def _tuned(kept: str, streamed: str) -> Callable[[Any], Any]:
+def choose_tile(work: str, dtype: torch.dtype, channels: int, capability: tuple[int, int]) -> Tile:
+    """Of the pass ``'forward'``, or backward for the ``'query'`` or for the ``'key'`` and value."""
     if INTERPRETED:
-        return lambda kernel: kernel
-    return triton.autotune(
-        configs(kept, streamed),
-        key=["size_class", "D", "DV", "PRECISION", "APPROX"],
-        prune_configs_by={"early_config_prune": _prune_here},
-    )
+        return Tile(128, 128, 4, 1)
+    single = dtype == torch.float32
+    tiles = (SINGLE if single else HALF) if capability >= (9, 0) else EARLIER
+    return next(tile for most, tile in tiles[work].items() if channels <= most)
 
 
 @triton.jit
-def _tanh(x, APPROX: tl.constexpr):
+def _tanh(x, HARDWARE: tl.constexpr):
     """Odd polynomial below 0.55, where 1 - 2e / (1 + e) would cancel; NaN takes the second."""
-    if APPROX:
+    if HARDWARE:
         return tl.inline_asm_elementwise(
             "tanh.approx.f32 $0, $1;", "=f,f", [x], dtype=tl.float32, is_pure=True, pack=1
         )
@@ -85,143 +76,173 @@ def _tanh(x, APPROX: tl.constexpr):
 
 
 @triton.jit
-def _load(base, rows, D: tl.constexpr, ROWS: tl.constexpr, BLOCK_D: tl.constexpr):
-    """A block of the rows from base on; rows and channels that do not exist are zero."""
-    row, channel = tl.arange(0, ROWS)[:, None], tl.arange(0, BLOCK_D)[None, :]
-    mask = (row < rows) & (channel < D)
-    return tl.load(base + row * D + channel, mask=mask, other=0.0)  # [ROWS, BLOCK_D]
+def _part(count, BLOCK: tl.constexpr):
+    """The rows that this program streams: whole blocks, so that no two parts share one."""
+    blocks, parts = (count + BLOCK - 1) // BLOCK, tl.num_programs(1)
+    rows = (blocks + parts - 1) // parts * BLOCK
+    start = tl.program_id(1) * rows
+    return start, tl.minimum(start + rows, count)
 
 
 @triton.jit
-def _store(base, block, rows, D: tl.constexpr, ROWS: tl.constexpr, BLOCK_D: tl.constexpr):
-    row, channel = tl.arange(0, ROWS)[:, None], tl.arange(0, BLOCK_D)[None, :]
-    mask = (row < rows) & (channel < D)
-    tl.store(base + row * D + channel, block.to(base.dtype.element_ty), mask=mask)
+def _store(out_ptr, block, first, count, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
+    """To rows from first on of this program's part, ``[parts, count, CHANNELS]``."""
+    row = first + tl.arange(0, ROWS)[:, None]
+    at = (tl.program_id(1).to(tl.int64) * count + row) * CHANNELS + tl.arange(0, CHANNELS)[None, :]
+    tl.store(out_ptr + at, block.to(out_ptr.dtype.element_ty), mask=row < count)
 
 
-@_tuned(kept="QUERIES", streamed="KEYS")
-@triton.jit(do_not_specialize=["size_class"])
+# Descriptors read rows that do not exist as zeros, which contribute nothing.
+
+
+@triton.jit
 def forward_kernel(
-    q_ptr, k_ptr, v_ptr, out_ptr, n, m, scale, size_class,
-    D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr,
-    PRECISION: tl.constexpr, APPROX: tl.constexpr,
-    QUERIES: tl.constexpr, KEYS: tl.constexpr,
+    query, key, value, out_ptr, n, m, scale,
+    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
 ):  # fmt: skip
-    first = tl.program_id(0).to(tl.int64) * QUERIES
-    q = _load(q_ptr + first * D, n - first, D, QUERIES, BLOCK_D)
-    out = tl.full((QUERIES, BLOCK_DV), 0.0, tl.float32)
-    for start in range(0, m, KEYS):
-        k = _load(k_ptr, m - start, D, KEYS, BLOCK_D)
-        v = _load(v_ptr, m - start, DV, KEYS, BLOCK_DV)
-        s = scale * tl.dot(q, tl.trans(k), input_precision=PRECISION)
-        p = _tanh(s, APPROX)  # [QUERIES, KEYS]
+    first = tl.program_id(0) * KEPT
+    q = query.load([first, 0])
+    out = tl.full((KEPT, DV), 0.0, tl.float32)
+    start, end = _part(m, STREAMED)
+    for row in range(start, end, STREAMED):
+        k, v = key.load([row, 0]), value.load([row, 0])
+        p = _tanh(scale * tl.dot(q, k.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
         out = tl.dot(p.to(v.dtype), v, out, input_precision=PRECISION)
-        k_ptr += KEYS * D
-        v_ptr += KEYS * DV
-    _store(out_ptr + first * DV, out, n - first, DV, QUERIES, BLOCK_DV)
+    _store(out_ptr, out, first, n, KEPT, DV)
 
 
-@_tuned(kept="QUERIES", streamed="KEYS")
-@triton.jit(do_not_specialize=["size_class"])
-def backward_query_kernel(
-    q_ptr, k_ptr, v_ptr, do_ptr, dq_ptr, n, m, scale, size_class,
-    D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr,
-    PRECISION: tl.constexpr, APPROX: tl.constexpr,
-    QUERIES: tl.constexpr, KEYS: tl.constexpr,
+@triton.jit
+def query_kernel(
+    query, key, value, grad_out, dq_ptr, n, m, scale,
+    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
 ):  # fmt: skip
-    first = tl.program_id(0).to(tl.int64) * QUERIES
-    q = _load(q_ptr + first * D, n - first, D, QUERIES, BLOCK_D)
-    do = _load(do_ptr + first * DV, n - first, DV, QUERIES, BLOCK_DV)
-    dq = tl.full((QUERIES, BLOCK_D), 0.0, tl.float32)
-    for start in range(0, m, KEYS):
-        k = _load(k_ptr, m - start, D, KEYS, BLOCK_D)
-        v = _load(v_ptr, m - start, DV, KEYS, BLOCK_DV)
-        s = scale * tl.dot(q, tl.trans(k), input_precision=PRECISION)
-        p = _tanh(s, APPROX)  # [QUERIES, KEYS]
-        dp = tl.dot(do, tl.trans(v), input_precision=PRECISION)
-        ds = dp * (1 - p * p)
+    first = tl.program_id(0) * KEPT
+    q, do = query.load([first, 0]), grad_out.load([first, 0])
+    dq = tl.full((KEPT, D), 0.0, tl.float32)
+    start, end = _part(m, STREAMED)
+    for row in range(start, end, STREAMED):
+        k, v = key.load([row, 0]), value.load([row, 0])
+        p = _tanh(scale * tl.dot(q, k.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
+        ds = tl.dot(do, v.T, input_precision=PRECISION) * (1 - p * p)
         dq = tl.dot(ds.to(k.dtype), k, dq, input_precision=PRECISION)
-        k_ptr += KEYS * D
-        v_ptr += KEYS * DV
-    _store(dq_ptr + first * D, scale * dq, n - first, D, QUERIES, BLOCK_D)
+    _store(dq_ptr, scale * dq, first, n, KEPT, D)
 
 
-@_tuned(kept="KEYS", streamed="QUERIES")
-@triton.jit(do_not_specialize=["size_class"])
-def backward_key_kernel(
-    q_ptr, k_ptr, v_ptr, do_ptr, dk_ptr, dv_ptr, n, m, scale, size_class,
-    D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr,
-    PRECISION: tl.constexpr, APPROX: tl.constexpr,
-    NEED_K: tl.constexpr, NEED_V: tl.constexpr,
-    QUERIES: tl.constexpr, KEYS: tl.constexpr,
+@triton.jit
+def key_kernel(
+    query, key, value, grad_out, dk_ptr, dv_ptr, n, m, scale,
+    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr, NEED_K: tl.constexpr, NEED_V: tl.constexpr,
 ):  # fmt: skip
     """Blocks are transposed, for the left operand of a product may stay in registers."""
-    first = tl.program_id(0).to(tl.int64) * KEYS
-    k = _load(k_ptr + first * D, m - first, D, KEYS, BLOCK_D)
-    v = _load(v_ptr + first * DV, m - first, DV, KEYS, BLOCK_DV)
-    dk = tl.full((KEYS, BLOCK_D), 0.0, tl.float32)
-    dv = tl.full((KEYS, BLOCK_DV), 0.0, tl.float32)
-    for start in range(0, n, QUERIES):
-        q = _load(q_ptr, n - start, D, QUERIES, BLOCK_D)
-        do = _load(do_ptr, n - start, DV, QUERIES, BLOCK_DV)
-        s = scale * tl.dot(k, tl.trans(q), input_precision=PRECISION)
-        p = _tanh(s, APPROX)  # [KEYS, QUERIES]
+    first = tl.program_id(0) * KEPT
+    k, v = key.load([first, 0]), value.load([first, 0])
+    dk = tl.full((KEPT, D), 0.0, tl.float32)
+    dv = tl.full((KEPT, DV), 0.0, tl.float32)
+    start, end = _part(n, STREAMED)
+    for row in range(start, end, STREAMED):
+        q, do = query.load([row, 0]), grad_out.load([row, 0])
+        p = _tanh(scale * tl.dot(k, q.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
         if NEED_V:
             dv = tl.dot(p.to(do.dtype), do, dv, input_precision=PRECISION)
         if NEED_K:
-            dp = tl.dot(v, tl.trans(do), input_precision=PRECISION)
-            ds = dp * (1 - p * p)
+            ds = tl.dot(v, do.T, input_precision=PRECISION) * (1 - p * p)
             dk = tl.dot(ds.to(q.dtype), q, dk, input_precision=PRECISION)
-        q_ptr += QUERIES * D
-        do_ptr += QUERIES * DV
     if NEED_K:
-        _store(dk_ptr + first * D, scale * dk, m - first, D, KEYS, BLOCK_D)
+        _store(dk_ptr, scale * dk, first, m, KEPT, D)
     if NEED_V:
-        _store(dv_ptr + first * DV, dv, m - first, DV, KEYS, BLOCK_DV)
+        _store(dv_ptr, dv, first, m, KEPT, DV)
 
 
-def _launch(kernel: Any, blocks: str, *args: Any, **flags: bool) -> None:
-    """Runs one program per block of queries or keys on (tensors, scale, approx)."""
-    *tensors, scale, approx = args
-    query, key, value, *_ = tensors
+KERNELS = {"forward": forward_kernel, "query": query_kernel, "key": key_kernel}
+
+
+def _launch(
+    work: str, inputs: list[Tensor], scale: float, approx: bool, **flags: bool
+) -> list[Tensor]:
+    """One of the three kernels on padded query, key, value and, backward, the output's gradient.
+
+    Returns:
+        what it computes, padded and in float32 or the dtype of ``inputs``: the output, the gradient
+        of the query, or those of key and value.
+    """
+    query, key, value, *_ = inputs
     (n, d), (m, dv) = query.shape, value.shape
-    meta = {
-        "size_class": 64 * (n.bit_length() // 2) + m.bit_length() // 2,  # within a factor of 4
-        "D": d,
-        "DV": dv,
-        "BLOCK_D": max(16, triton.next_power_of_2(d)),
-        "BLOCK_DV": max(16, triton.next_power_of_2(dv)),
-        "PRECISION": _precision(query.dtype),
-        "APPROX": approx,
-        **flags,
-    }
-    if INTERPRETED:
-        meta |= {"QUERIES": 128, "KEYS": 128}
-    rows = n if blocks == "QUERIES" else m
+    on_key = work == "key"
+    count, others = (m, n) if on_key else (n, m)
+    capability, multiprocessors = _device(query)
+    tile = choose_tile(work, query.dtype, max(d, dv), capability)
+    blocks = triton.cdiv(others, tile.streamed)
+    parts = min(blocks, max(1, round(ROWS_PER_MULTIPROCESSOR * multiprocessors / count)))
+    widths = {"forward": (dv,), "query": (d,), "key": (d, dv)}[work]
+    dtype = query.dtype if parts == 1 else torch.float32
+    outs = [query.new_empty(parts, count, width, dtype=dtype) for width in widths]
+    sides = (on_key, not on_key, not on_key, on_key)  # which of the inputs are streamed
+    descriptors = [
+        TensorDescriptor.from_tensor(x, [tile.streamed if streamed else tile.kept, x.size(1)])
+        for x, streamed in zip(inputs, sides)
+    ]
+    grid = triton.cdiv(count, tile.kept), parts
+    meta: dict[str, Any] = {"D": d, "DV": dv, "KEPT": tile.kept, "STREAMED": tile.streamed, **flags}
+    meta |= {"PRECISION": precision(query.dtype), "HARDWARE": approx or _approximates(query)}
     with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]
-        kernel[lambda x: (triton.cdiv(rows, x[blocks]),)](*tensors, n, m, scale, **meta)
+        KERNELS[work][grid](
+            *descriptors, *outs, n, m, scale, **meta, num_warps=tile.warps, num_stages=tile.stages
+        )
+    return [out[0] if parts == 1 else out.sum(0) for out in outs]
 
 
-def _precision(dtype: torch.dtype) -> str:
-    """Of float32 products, as torch's own: the tensor cores' if they are allowed."""
+def _device(x: Tensor) -> tuple[tuple[int, int], int]:
+    """Compute capability and number of multiprocessors."""
+    if not x.is_cuda:
+        return (0, 0), 1
+    device = torch.cuda.get_device_properties(x.device)
+    return (device.major, device.minor), device.multi_processor_count
+
+
+def precision(dtype: torch.dtype) -> str:
+    """Of a product: float32 on the tensor cores, in six products of its parts in bfloat16, or in
+    the one that torch's setting allows."""
+    if INTERPRETED:
+        return "ieee"
     tf32 = dtype != torch.float32 or torch.backends.cuda.matmul.fp32_precision == "tf32"
-    return "tf32" if tf32 else "ieee"
+    return "tf32" if tf32 else "bf16x6"
+
+
+def _approximates(x: Tensor) -> bool:
+    """Half precision takes the hardware's tanh, whose error is below its rounding."""
+    half = x.dtype != torch.float32
+    return half and not INTERPRETED and not torch.version.hip and _device(x)[0] >= (7, 5)
 
 
 def _prepare(*tensors: Tensor) -> list[Tensor]:
-    """Contiguous; the interpreter has no arithmetic of bfloat16, so there it is widened."""
-    widen = INTERPRETED and tensors[0].dtype == torch.bfloat16
-    return [(x.float() if widen else x).contiguous() for x in tensors]
+    """As descriptors want them: contiguous, aligned, the channels padded to a power of two.
+
+    The interpreter has no arithmetic of bfloat16, so there it is widened.
+    """
+    prepared = []
+    for x in tensors:
+        width = max(16, triton.next_power_of_2(x.size(1)))
+        x = F.pad(x, (0, width - x.size(1))) if width > x.size(1) else x.contiguous()
+        if INTERPRETED and x.dtype == torch.bfloat16:
+            x = x.float()
+        prepared.append(x.clone() if x.data_ptr() % 16 else x)
+    return prepared
 
 
 @torch.library.custom_op("crane_pyg::tanh_attention_triton", mutates_args=())
 def _forward(query: Tensor, key: Tensor, value: Tensor, scale: float, approx: bool) -> Tensor:
-    q, k, v = _prepare(query, key, value)
-    out = q.new_empty(q.size(0), v.size(1))
-    if min(*q.shape, *v.shape) == 0:
-        return query.new_zeros(out.shape)
-    _launch(forward_kernel, "QUERIES", q, k, v, out, scale, approx)
-    return out.to(query.dtype)
+    if min(*query.shape, *key.shape, *value.shape) == 0:
+        return query.new_zeros(query.size(0), value.size(1))
+    (out,) = _launch("forward", _prepare(query, key, value), scale, approx)
+    return _narrow(out, value.size(1), query.dtype)
+
+
+def _narrow(out: Tensor, width: int, dtype: torch.dtype) -> Tensor:
+    """Without the padding."""
+    return out[:, :width].to(dtype).contiguous()
 
 
 @torch.library.custom_op("crane_pyg::tanh_attention_triton_backward", mutates_args=())
@@ -235,18 +256,20 @@ def _backward(
     needed: list[bool],
 ) -> list[Tensor]:
     """The gradients of query, key and value; an empty tensor for one that is not needed."""
-    q, k, v, do = _prepare(query, key, value, grad_out)
-    need_q, need_k, need_v = needed
-    grads = [x.new_empty(x.shape if need else 0) for x, need in zip((q, k, v), needed, strict=True)]
-    if min(*q.shape, *v.shape) == 0:
-        return [dx.zero_().to(query.dtype) for dx in grads]
-    dq, dk, dv = grads
-    if need_q:
-        _launch(backward_query_kernel, "QUERIES", q, k, v, do, dq, scale, approx)
-    if need_k or need_v:
-        flags = {"NEED_K": need_k, "NEED_V": need_v}
-        _launch(backward_key_kernel, "KEYS", q, k, v, do, dk, dv, scale, approx, **flags)
-    return [dx.to(query.dtype) for dx in grads]
+    tensors = query, key, value
+    if min(*query.shape, *key.shape, *value.shape) == 0:
+        return [x.new_zeros(x.shape if need else 0) for x, need in zip(tensors, needed)]
+    inputs = _prepare(query, key, value, grad_out)
+    grads = [x.new_empty(0) for x in tensors]
+    if needed[0]:
+        grads[:1] = _launch("query", inputs, scale, approx)
+    if needed[1] or needed[2]:
+        flags = {"NEED_K": needed[1], "NEED_V": needed[2]}
+        grads[1:] = _launch("key", inputs, scale, approx, **flags)
+    return [
+        _narrow(dx, x.size(1), x.dtype) if need else x.new_empty(0)
+        for dx, x, need in zip(grads, tensors, needed, strict=True)
+    ]
 
 
 @_forward.register_fake
