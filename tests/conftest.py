@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -6,6 +7,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.datasets import build_hetero_data
+
+# Deterministic algorithms, which poison memory, refuse matrix products on CUDA without it.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @pytest.fixture(autouse=True)
