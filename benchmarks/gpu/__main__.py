@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.rehearse:
         os.environ["TRITON_INTERPRET"] = "1"  # read when triton is first imported
     args.out.mkdir(parents=True, exist_ok=True)
-    if not (args.redraw or args.append):
+    if not (args.redraw or args.resume):
         (args.out / "gpu.jsonl").unlink(missing_ok=True)
     failed = 0 if args.redraw else measure(args)
     return failed or report(args.out)
@@ -59,7 +59,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"some of {','.join(SHARES)}; the rulers are always measured",
     )
     parser.add_argument("--seconds", type=float, default=350, help="what is late is skipped")
-    parser.add_argument("--append", action="store_true", help="to what DIR has already")
+    parser.add_argument("--resume", action="store_true", help="what DIR has is not measured again")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, shrunken")
     parser.add_argument("--redraw", action="store_true", help="tables and pictures of DIR alone")
     args = parser.parse_args(argv)
@@ -94,16 +94,14 @@ def measure(args: argparse.Namespace) -> int:
     deadlines = allotted(parts, args.seconds)
     try:
         for number, part in enumerate(parts):
-            if part != "compile":
-                rulers.run(session)
             session.deadline = start + deadlines[part]
             try:
-                runs[part](session)
+                if part != "compile":
+                    rulers.run(session)
+                session.attempt("part", {"name": part}, runs[part], session)
             except ContextLost:
                 print(f"{part} lost the device: the rest in a new process", flush=True)
-                rest = parts[number + 1 :]
-                left = args.seconds - (time.monotonic() - start)
-                return go_on(args.out, rest, left) if rest else 0
+                return go_on(args.out, parts[number:], args.seconds - (time.monotonic() - start))
     finally:
         drawing.close()
     return 0
@@ -125,11 +123,11 @@ def compile_ahead(session: "Session") -> None:
     from benchmarks.gpu.compiling import compile_ahead
 
     if not session.rehearsal:
-        session.attempt("compile", {}, lambda: compile_ahead(session.sizes))
+        session.attempt("compile", {}, compile_ahead, session.sizes)
 
 
 def go_on(out: Path, rest: Sequence[str], seconds: float) -> int:
-    command = [sys.executable, "-m", "benchmarks.gpu", "--out", str(out), "--append"]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--out", str(out), "--resume"]
     command += ["--only", ",".join(rest), "--seconds", str(max(seconds, 60.0))]
     return subprocess.run(command).returncode
 

@@ -26,11 +26,7 @@ def run(session: Session) -> None:
     """What matters most first: the time may not suffice for all."""
     for impl, precision, n, d in cases(session):
         labels = {"impl": impl, "precision": precision, "n": n, "d": d}
-        session.attempt(
-            "attention",
-            labels,
-            lambda case=(impl, precision, n, d): measure(session, *case),  # type: ignore[misc]
-        )
+        session.attempt("attention", labels, measure, session, impl, precision, n, d)
     planted_on.cache_clear()
     forget(session.device)
 
@@ -50,7 +46,7 @@ def run_approximate(session: Session) -> None:
         for impl in APPROXIMATE:
             case = (impl, "float32", n, session.sizes.channels[0])
             labels = dict(zip(("impl", "precision", "n", "d"), case, strict=True))
-            session.attempt("approximate", labels, lambda case=case: measure(session, *case))
+            session.attempt("approximate", labels, measure, session, *case)
     planted_on.cache_clear()
     forget(session.device)
 

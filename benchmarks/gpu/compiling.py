@@ -17,7 +17,7 @@ from benchmarks.gpu.session import Record
 from benchmarks.gpu.sizes import Sizes
 from crane_pyg.ops import tanh_attention
 
-PATIENCE = 100.0  # seconds; what is not there by then compiles where it is needed
+PATIENCE = 75.0  # seconds; what is not there by then compiles where it is needed
 EVEN, ODD = 2048, 2049  # Triton compiles for sizes that 16 divides, and for others
 
 

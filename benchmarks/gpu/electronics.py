@@ -21,7 +21,7 @@ PATIENCE = 150.0
 
 
 def run_evaluation(session: Session) -> None:
-    session.attempt("evaluation", {"preset": PRESET, "model": "LightGCN"}, lambda: rank(session))
+    session.attempt("evaluation", {"preset": PRESET, "model": "LightGCN"}, rank, session)
     forget(session.device)
 
 
@@ -44,7 +44,7 @@ def rank(session: Session) -> Record:
 
 
 def run_example(session: Session) -> None:
-    session.attempt("example", {"command": f"{EXAMPLE} --epochs 2"}, lambda: example(session))
+    session.attempt("example", {"command": f"{EXAMPLE} --epochs 2"}, example, session)
 
 
 def example(session: Session) -> Record:

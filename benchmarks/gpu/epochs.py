@@ -62,32 +62,23 @@ class Trainee:
 
 
 def run(session: Session) -> None:
-    large = max(session.sizes.scale, key=lambda preset: preset == TRACED_PRESET)
     for preset, batch_sizes in session.sizes.batches.items():
-        data: list[HeteroData] = []
-
-        def moved(preset: str = preset, data: list = data) -> Record:
-            data.append(session.data(preset))
-            return {"draw_s": session.drawing.seconds[preset], "data_mb": size_mb(data[0])}
-
-        if session.attempt("data", {"preset": preset}, moved) is None:
-            continue
-        for number, batch_size in enumerate(batch_sizes):
+        data = session.data(preset)
+        session.attempt("data", {"preset": preset}, about, session, preset, data)
+        for batch_size in batch_sizes:
             for label in MODELS:
-                if label in LARGE and (preset != large or number):
-                    continue
-                session.attempt(
-                    "epochs",
-                    {"preset": preset, "model": label, "batch_size": batch_size},
-                    lambda data=data[0], label=label, size=batch_size: measure(
-                        session, data, label, size
-                    ),
-                )
-        if preset == TRACED_PRESET:
-            labels = {"preset": preset, "model": TRACED, "batch_size": batch_sizes[0]}
-            session.attempt("trace", labels, lambda: trace(session, data[0], batch_sizes[0]))
-        data.clear()
+                if label not in LARGE or (preset == TRACED_PRESET and batch_size == batch_sizes[0]):
+                    labels = {"preset": preset, "model": label, "batch_size": batch_size}
+                    session.attempt("epochs", labels, measure, session, data, label, batch_size)
+            if preset == TRACED_PRESET and batch_size == batch_sizes[0]:
+                labels = {"preset": preset, "model": TRACED, "batch_size": batch_size}
+                session.attempt("trace", labels, trace, session, data, batch_size)
+        del data
         forget(session.device)
+
+
+def about(session: Session, preset: str, data: HeteroData) -> Record:
+    return {"draw_s": session.drawing.seconds[preset], "data_mb": size_mb(data)}
 
 
 def size_mb(data: HeteroData) -> float:
@@ -126,7 +117,7 @@ def seconds_by_part(laps: dict[str, list[float]], steps: int) -> Record:
     for name in ("sampling", "forward", "backward", "optimizer"):
         first, *later = laps[name]
         medians[name] = statistics.median(later or [first])
-        whole = sum(later) * (steps - 1) / max(taken - 1, 1)
+        whole = sum(later) if taken == steps else medians[name] * (steps - 1)
         if name in ("forward", "backward"):
             parts["rebuild"] += max(first - medians[name], 0.0)
             first = min(first, medians[name])

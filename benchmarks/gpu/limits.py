@@ -1,6 +1,5 @@
 """What no implementation can pass: counted operations and bytes over measured rates."""
 
-import math
 from typing import NamedTuple
 
 import torch

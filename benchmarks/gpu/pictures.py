@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, GREY, MARKERS, canvas
 from benchmarks.gpu.epochs import PARTS
@@ -17,7 +17,7 @@ from benchmarks.gpu.session import Record
 from benchmarks.gpu.tables import measured
 
 PRECISION_COLORS = dict(zip(("bfloat16", "tf32", "float32"), COLORS))
-IMPL_STYLES = {"triton": ("-", "o"), "triton_approx": ("--", "s"), "sdpa flash": (":", "^")}
+IMPL_STYLES = {"triton": ("-", "o"), "triton_approx": ("--", "s"), "sdpa flash": ("-.", "^")}
 WORKS = {"forward": FORWARD, "training": TRAINING}
 TITLES = {"forward": "forward", "training": "forward and backward"}
 SPARSE_NAMES = {
@@ -70,6 +70,8 @@ def draw_attention(records: Sequence[Record], rates: dict[str, float], path: Pat
             axis.set_xticks(sorted({r["n"] for r in own}))
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             axis.xaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         for axis in axes[::2]:
             axis.set_ylabel("TFLOP/s")
@@ -105,23 +107,26 @@ def _line(style: Any, marker: str, label: str) -> Line2D:
 
 
 def draw_sparse(records: Sequence[Record], copy: float, path: Path) -> None:
-    """Counted GB/s over the entries of the four graphs; dashed, the bandwidth of a copy."""
+    """Counted GB/s on each graph, by its size; dashed, the bandwidth of a copy."""
+    sizes = sorted({(r["entries"], r["preset"]) for r in records})
+    place = {preset: number for number, (_, preset) in enumerate(sizes)}
     with canvas(path, (7.0, 3.4), (1, 2), sharey=True) as (figure, axes):
         for axis, part in zip(axes, WORKS, strict=True):
             for number, method in enumerate(LIBRARIES):
                 points = sorted(
-                    (r["entries"], r[f"{part}_gb_s"]) for r in records if r["method"] == method
+                    (place[r["preset"]], r[f"{part}_gb_s"])
+                    for r in records
+                    if r["method"] == method
                 )
                 if points:
                     label = SPARSE_NAMES[method]
                     color, marker = COLORS[number], MARKERS[number]
                     axis.plot(*zip(*points), color=color, marker=marker, label=label)
             axis.axhline(copy / 1e9, linestyle="--", color=GREY, label="copy", zorder=0)
-            axis.set(xscale="log", yscale="log", title=TITLES[part], xlabel="entries")
-            sizes = {r["entries"]: r["preset"] for r in records}
-            axis.set_xticks(sorted(sizes), [sizes[s] for s in sorted(sizes)])
-            axis.tick_params(axis="x", rotation=30)
-            axis.xaxis.set_minor_locator(NullLocator())
+            axis.set(yscale="log", title=TITLES[part])
+            axis.set_xticks(range(len(sizes)), [f"{name}\n{count:,}" for count, name in sizes])
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes[0].set_ylabel("GB/s, a row gathered for each entry")
         handles, labels = axes[0].get_legend_handles_labels()

@@ -3,8 +3,9 @@
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -44,18 +45,14 @@ def products_in(precision: str) -> Iterator[torch.dtype]:
 
 
 def run(session: Session) -> None:
-    """Nothing where the file has them already."""
-    if any(record["part"] == "machine" for record in session.records):
-        return
-    session.attempt("machine", {}, lambda: machine(session.device))
+    """Of all precisions, whatever is measured by them."""
+    session.attempt("machine", {}, machine, session.device)
     for name in PRECISIONS:
-        session.attempt("rulers", {"ruler": name}, lambda name=name: product(session, name))
-    session.attempt("rulers", {"ruler": "copy"}, lambda: copy(session))
+        session.attempt("rulers", {"ruler": name}, product, session, name)
+    session.attempt("rulers", {"ruler": "copy"}, copy, session)
     if session.device.type == "cuda":
         for name, dtype in (("tanh", torch.float32), ("packed tanh", torch.float16)):
-            session.attempt(
-                "rulers", {"ruler": name}, lambda dtype=dtype: tanh_unit(session.device, dtype)
-            )
+            session.attempt("rulers", {"ruler": name}, tanh_unit, session.device, dtype)
 
 
 def machine(device: torch.device) -> Record:
@@ -84,9 +81,8 @@ def product(session: Session, precision: str) -> Record:
     with products_in(precision) as dtype:
         for size in squares:
             a, b = torch.randn(2, size, size, device=device).to(dtype)
-            out = torch.empty_like(a)
-            product: Callable[[], object] = lambda a=a, b=b, out=out: torch.mm(a, b, out=out)
-            rates[size] = 2 * size**3 / timed(product, device, sizes.seconds).least
+            work = partial(torch.mm, a, b, out=torch.empty_like(a))
+            rates[size] = 2 * size**3 / timed(work, device, sizes.seconds).least
     forget(device)
     best = max(rates, key=rates.__getitem__)
     return {"rate": rates[best], "size": best, "rates": rates}
@@ -98,7 +94,7 @@ def copy(session: Session) -> Record:
     for size in session.sizes.copy_mb:
         source = torch.ones(size * 2**20, dtype=torch.uint8, device=session.device)
         target = torch.empty_like(source)
-        work: Callable[[], object] = lambda a=source, b=target: b.copy_(a)
+        work = partial(target.copy_, source)
         seconds = timed(work, session.device, session.sizes.seconds).least
         rates[size] = 2 * source.numel() / seconds
         del source, target, work

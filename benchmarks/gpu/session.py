@@ -32,7 +32,13 @@ class Session:
         self.folder, self.device, self.sizes, self.drawing = folder, device, sizes, drawing
         self.path = folder / "gpu.jsonl"
         self.deadline = math.inf
-        self.records = read(self.path)
+        # Those of the run that this one goes on with, whose parts may not be whole.
+        self.records = [
+            record
+            for record in read(self.path)
+            if "skipped" not in record and record["part"] != "part"
+        ]
+        self.path.write_text("".join(json.dumps(record) + "\n" for record in self.records))
 
     @property
     def rehearsal(self) -> bool:
@@ -54,31 +60,36 @@ class Session:
         with self.path.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
-    def attempt(self, part: str, labels: Record, work: Callable[[], Record]) -> Record | None:
-        """What ``work`` measures; none, and a line that says why, where it fails or time is up.
+    def attempt(
+        self, part: str, labels: Record, work: Callable[..., Record | None], *args: Any
+    ) -> None:
+        """A line of what ``work(*args)`` measures, or why it was not; nothing if there is one.
 
         Raises:
             ContextLost: where nothing else can be measured in this process.
         """
         labels = {"part": part, **labels}
+        if any(labels.items() <= record.items() for record in self.records):
+            return
         words = " ".join(str(value) for value in labels.values())
         if time.monotonic() > self.deadline:
             self.add({**labels, "skipped": "out of time"})
             print(f"{words}: skipped, out of time", flush=True)
-            return None
+            return
         start = time.monotonic()
         try:
-            fields = work()
+            fields = work(*args) or {}
+        except ContextLost:
+            raise
         except Exception as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())[:400]
             self.add({**labels, "error": line})
             print(f"{words}: {line}", flush=True)
             self._check_context()
-            return None
+            return
         record = {**labels, **fields, "measured_s": time.monotonic() - start}
         self.add(record)
         print(f"{words}: {record['measured_s']:.1f} s", flush=True)
-        return record
 
     def _check_context(self) -> None:
         if self.device.type == "cuda":

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from benchmarks.gpu.limits import fewest_bytes, gathered_bytes
 from benchmarks.gpu.session import Record, Session
@@ -14,32 +15,20 @@ HALF_METHODS = ("spmm", "torch_csr")
 
 
 def run(session: Session) -> None:
+    methods = [m for m in default_methods(session.device) if m in PRODUCTS]
+    cases = [(method, torch.float32) for method in methods]
+    cases += [(method, torch.bfloat16) for method in HALF_METHODS]
     for preset in session.sizes.scale:
-        graph: list[tuple[Tensor, Tensor, int]] = []
-
-        def drawn(preset: str = preset, graph: list = graph) -> Record:
-            graph.append(symmetric(session, preset))
-            return {"entries": graph[0][0].size(1), "nodes": graph[0][2]}
-
-        if session.attempt("graphs", {"preset": preset}, drawn) is None:
-            continue
-        methods = [m for m in default_methods(session.device) if m in PRODUCTS]
-        cases = [(method, torch.float32) for method in methods]
-        cases += [(method, torch.bfloat16) for method in HALF_METHODS]
+        graph = symmetric(session.data(preset))
         for method, dtype in cases:
             labels = {"preset": preset, "method": method, "dtype": str(dtype).split(".")[1]}
-            session.attempt(
-                "sparse",
-                labels,
-                lambda method=method, dtype=dtype: measure(session, method, dtype, *graph[0]),
-            )
-        graph.clear()
+            session.attempt("sparse", labels, measure, session, method, dtype, *graph)
+        del graph
         forget(session.device)
 
 
-def symmetric(session: Session, preset: str) -> tuple[Tensor, Tensor, int]:
+def symmetric(data: HeteroData) -> tuple[Tensor, Tensor, int]:
     """The training edges in both directions between users and items, LightGCN's weights."""
-    data = session.data(preset)
     size = (data["user"].num_nodes, data["item"].num_nodes)
     edge_index = data[USER_TO_ITEM].edge_index
     weight = bipartite_norm(edge_index, size)
@@ -67,8 +56,8 @@ def measure(
         return torch.autograd.grad(rival.forward(), [x], grad_out)
 
     with torch.no_grad():
-        record = timed(rival.forward, device, seconds, cold=True).record("forward")
-    record |= timed(train, device, seconds, cold=True).record("training")
+        record = timed(rival.forward, device, seconds).record("forward")
+    record |= timed(train, device, seconds).record("training")
     record |= {"training_peak_mb": peak_mb(train, device)}
     entries, itemsize = edge_index.size(1), dtype.itemsize
     gathered = gathered_bytes(entries, num_nodes, CHANNELS, itemsize)

@@ -72,12 +72,13 @@ NOTES = {
     "pair forward, two with backward, at the units' rate; *two passes* is that of the 18 n² d and "
     "three tanh which a deterministic backward in two passes does. The error is that of 512 rows "
     "against float64, *to torch* its ratio to plain PyTorch's. *First* calls compile what was not "
-    "compiled ahead, and tune.",
+    "compiled ahead, and tune. Times are the device's, behind a gigabyte written to empty its "
+    "cache and to hide how long it takes to launch.",
     "rivals": "Softmax attention of the same shape, by the same counts: it does more for a pair.",
     "sparse": "All edges in both directions between users and items, 64 channels, from a cold "
     "cache. GB/s count a row of x gathered for every entry, which a cache may beat; *fewest bytes* "
     "counts each row once, at the bandwidth of a copy.",
-    "epochs": "Seconds of an epoch by its parts, on the stream of the device; *rebuild* is what the "
+    "epochs": "Seconds of an epoch by its parts, on the device's stream; *rebuild* is what the "
     "first step takes beyond the others. *Peak* holds the data too. An epoch measured in part is "
     "extrapolated from the median of its steps, and its first.",
 }

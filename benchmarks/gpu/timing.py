@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-FEWEST, MOST = 3, 50
-CACHE_BYTES = 256 * 2**20  # more than any card's cache
+MOST = 50
+# Written before each measurement: empties the cache, and takes longer than to launch what follows.
+SCRATCH_BYTES = 2**30
 
 
 class Timing(NamedTuple):
@@ -28,16 +29,14 @@ class Timing(NamedTuple):
         }
 
 
-def timed(
-    work: Callable[[], Any], device: torch.device, seconds: float, *, cold: bool = False
-) -> Timing:
-    """As many calls as fit into ``seconds``; ``cold`` empties the card's cache before each."""
+def timed(work: Callable[[], Any], device: torch.device, seconds: float) -> Timing:
+    """As many calls as fit into ``seconds``, two at least, from a cold cache."""
     synchronize(device)
     start = time.perf_counter()
     work()
     synchronize(device)
     first = time.perf_counter() - start
-    size = CACHE_BYTES if cold and device.type == "cuda" else 0
+    size = SCRATCH_BYTES if device.type == "cuda" else 0
     scratch = torch.empty(size, dtype=torch.uint8, device=device)
 
     def rounds(count: int) -> list[float]:
@@ -49,8 +48,8 @@ def timed(
             watch.lap("work")
         return watch.laps()["work"]
 
-    once = rounds(1)[0]
-    laps = rounds(int(min(max(seconds / max(once, 1e-6), FEWEST), MOST)))
+    laps = rounds(1)
+    laps += rounds(int(min(max(seconds / max(laps[0], 1e-6), 1), MOST)))
     return Timing(first, statistics.median(laps), min(laps))
 
 
@@ -90,8 +89,8 @@ def synchronize(device: torch.device) -> None:
 
 def forget(device: torch.device) -> None:
     """Give memory back, and let its peak start anew."""
-    gc.collect()
     if device.type == "cuda":
+        gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
