@@ -34,7 +34,7 @@ def run(session: Session) -> None:
 def cases(session: Session) -> Iterator[Labels]:
     sizes = session.sizes
     for d in sizes.channels:
-        for precision in ("bfloat16", "float32", "tf32"):
+        for precision in ("bfloat16", "tf32", "float32"):
             for impl in FUSED:
                 yield from ((impl, precision, n, d) for n in sizes.rows)
             yield "tiled", precision, min(sizes.rows), d

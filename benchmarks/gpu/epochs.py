@@ -2,15 +2,17 @@
 
 import itertools
 import statistics
+import time
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch_geometric.data import HeteroData
 
 from benchmarks.gpu.rulers import products_in
 from benchmarks.gpu.session import Record, Session
-from benchmarks.gpu.timing import Stopwatch, forget, synchronize
+from benchmarks.gpu.timing import Stopwatch, forget
 from crane_pyg.experiments import construct
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
@@ -23,9 +25,9 @@ MODELS: dict[str, tuple[str, dict[str, Any], str]] = {
     "CRANE": ("crane", {}, "float32"),
     "CRANE, TF32": ("crane", {}, "tf32"),
 }
-TRACED, TRACED_PRESET = "CRANE", "electronics"
+TRACED = "CRANE"
 TRACE = "crane_trace.json.gz"
-LARGE = ("CRANE, TF32",)  # at the largest preset only
+LARGE = ("CRANE, TF32",)  # at the first of the sizes only
 PARTS = ("begin", "sampling", "rebuild", "forward", "backward", "optimizer")
 
 
@@ -62,17 +64,17 @@ class Trainee:
 
 
 def run(session: Session) -> None:
-    for preset, batch_sizes in session.sizes.batches.items():
+    large = session.sizes.epochs[0]
+    for preset, batch_size in session.sizes.epochs:
         data = session.data(preset)
         session.attempt("data", {"preset": preset}, about, session, preset, data)
-        for batch_size in batch_sizes:
-            for label in MODELS:
-                if label not in LARGE or (preset == TRACED_PRESET and batch_size == batch_sizes[0]):
-                    labels = {"preset": preset, "model": label, "batch_size": batch_size}
-                    session.attempt("epochs", labels, measure, session, data, label, batch_size)
-            if preset == TRACED_PRESET and batch_size == batch_sizes[0]:
-                labels = {"preset": preset, "model": TRACED, "batch_size": batch_size}
-                session.attempt("trace", labels, trace, session, data, batch_size)
+        for label in MODELS:
+            if label not in LARGE or (preset, batch_size) == large:
+                labels = {"preset": preset, "model": label, "batch_size": batch_size}
+                session.attempt("epochs", labels, measure, session, data, label, batch_size)
+        if (preset, batch_size) == large:
+            labels = {"preset": preset, "model": TRACED, "batch_size": batch_size}
+            session.attempt("trace", labels, trace, session, data, batch_size)
         del data
         forget(session.device)
 
@@ -134,17 +136,22 @@ def trace(session: Session, data: HeteroData, batch_size: int) -> Record:
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
+    start = time.perf_counter()
     with profile(activities=activities) as profiler:
         trainee.epoch(Stopwatch(device), session.sizes.traced_steps)
-        synchronize(device)
+        wall = time.perf_counter() - start
     path = session.folder / TRACE
     profiler.export_chrome_trace(str(path))
-    return {"file": path.name, "file_mb": path.stat().st_size / 2**20, **busiest(profiler, device)}
+    record = {"file": path.name, "file_mb": path.stat().st_size / 2**20, "wall_ms": 1e3 * wall}
+    return record | busiest(profiler, device)
 
 
 def busiest(profiler: profile, device: torch.device) -> Record:
-    """Milliseconds of the kernels that take most, by name; of operations on a CPU."""
-    cuda = device.type == "cuda"
-    key = "self_device_time_total" if cuda else "self_cpu_time_total"
-    events = sorted(profiler.key_averages(), key=lambda event: -getattr(event, key))
-    return {"top_ms": {event.key[:80]: getattr(event, key) / 1e3 for event in events[:15]}}
+    """Milliseconds of the kernels that take most, by name, and of all; of operations on a CPU."""
+    events, key = list(profiler.key_averages()), "self_cpu_time_total"
+    if device.type == "cuda":
+        key = "self_device_time_total"
+        events = [event for event in events if event.device_type == DeviceType.CUDA]
+    spent = {event.key: getattr(event, key) / 1e3 for event in events}
+    top = sorted(spent, key=lambda name: -spent[name])[:15]
+    return {"top_ms": {name[:80]: spent[name] for name in top}, "busy_ms": sum(spent.values())}

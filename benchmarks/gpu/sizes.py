@@ -18,7 +18,7 @@ class Sizes(NamedTuple):
     linear_rows: tuple[int, ...]
     scale: dict[str, float]
     widths: tuple[int | None, int | None]
-    batches: dict[str, tuple[int, ...]]
+    epochs: tuple[tuple[str, int], ...]  # preset and batch size, what matters most first
     warm_steps: int
     steps: int
     traced_steps: int
@@ -37,7 +37,13 @@ FULL = Sizes(
     linear_rows=(16384, 262144),
     scale={"baby": 1.0, "electronics": 1.0, "sports": 1.0, "clothing": 1.0},
     widths=(None, None),
-    batches={"baby": (1024,), "electronics": (8192, 1024), "sports": (1024,), "clothing": (1024,)},
+    epochs=(
+        ("electronics", 8192),
+        ("baby", 1024),
+        ("sports", 1024),
+        ("clothing", 1024),
+        ("electronics", 1024),
+    ),
     warm_steps=40,
     steps=400,
     traced_steps=4,
@@ -55,7 +61,13 @@ REHEARSAL = Sizes(
     linear_rows=(300,),
     scale={"baby": 0.01, "electronics": 0.002, "sports": 0.01, "clothing": 0.01},
     widths=(24, 12),
-    batches={"baby": (128,), "electronics": (512, 128), "sports": (128,), "clothing": (128,)},
+    epochs=(
+        ("electronics", 512),
+        ("baby", 128),
+        ("sports", 128),
+        ("clothing", 128),
+        ("electronics", 128),
+    ),
     warm_steps=2,
     steps=3,
     traced_steps=1,

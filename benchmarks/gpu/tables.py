@@ -123,8 +123,8 @@ def table(records: Sequence[Record], columns: dict[str, tuple[str, Form]]) -> st
 
 
 def machine(records: Sequence[Record]) -> list[str]:
-    lines = measured(records, "machine")
-    return [", ".join(f"{k} {v}" for k, v in lines[0].items() if k != "part")] if lines else []
+    lines, hidden = measured(records, "machine"), ("part", "measured_s")
+    return [", ".join(f"{k} {v}" for k, v in lines[0].items() if k not in hidden)] if lines else []
 
 
 def rulers(records: Sequence[Record]) -> list[str]:
@@ -163,7 +163,8 @@ def busiest(records: Sequence[Record]) -> list[str]:
     for record in measured(records, "trace"):
         rows = [{"kernel": k, "ms": f"{v:.2f}"} for k, v in record["top_ms"].items()]
         title = f"## Busiest kernels of the traced steps ({record['file']})"
-        parts += [title, markdown_table(pd.DataFrame(rows))]
+        words = f"Kernels ran {record['busy_ms']:,.0f} of {record['wall_ms']:,.0f} ms."
+        parts += [title, words, markdown_table(pd.DataFrame(rows))]
     return parts
 
 

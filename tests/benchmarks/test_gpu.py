@@ -173,7 +173,7 @@ def test_sets_are_drawn_in_other_processes():
 
 def test_all_four_sets_are_measured_in_full():
     assert FULL.scale == dict.fromkeys(("baby", "electronics", "sports", "clothing"), 1.0)
-    assert set(FULL.batches) == set(FULL.scale) <= set(PRESETS)
+    assert {preset for preset, _ in FULL.epochs} == set(FULL.scale) <= set(PRESETS)
 
 
 def test_needs_a_cuda_device(capsys, tmp_path, monkeypatch):
