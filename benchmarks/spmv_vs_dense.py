@@ -61,7 +61,10 @@ def default_methods(device: torch.device) -> list[str]:
 def build(method: str, degree: float, num_rounds: int, device: torch.device, n: int) -> Rival:
     torch.manual_seed(0)
     if method in PRODUCTS:
-        return product(method, degree, device, n)
+        edge_index = to_undirected(torch.randint(n, (2, round(n * degree / 2))), num_nodes=n)
+        weight = torch.rand(edge_index.size(1), device=device)
+        x = torch.randn(n, CHANNELS, device=device).requires_grad_()
+        return product(method, edge_index.to(device), weight, x)
     names = ("visual", "textual")
     rca = RecursiveCrossModalAttention(dict.fromkeys(names, CHANNELS), num_rounds, impl=method)
     rca.to(device)
@@ -69,13 +72,10 @@ def build(method: str, degree: float, num_rounds: int, device: torch.device, n: 
     return Rival(lambda: rca(xs), [*xs.values(), *rca.parameters()])
 
 
-def product(method: str, degree: float, device: torch.device, n: int) -> Rival:
+def product(method: str, edge_index: Tensor, weight: Tensor, x: Tensor) -> Rival:
+    """Of a square matrix with the stored entries of both directions, and x ``[n, d]``."""
     torch.sparse.check_sparse_tensor_invariants.disable()  # the default, of which torch warns
-    pairs = torch.randint(n, (2, round(n * degree / 2)))
-    edge_index = to_undirected(pairs, num_nodes=n).to(device)
-    src, dst = edge_index
-    weight = torch.rand(src.numel(), device=device)
-    x = torch.randn(n, CHANNELS, device=device).requires_grad_()
+    (src, dst), n = edge_index, x.size(0)
     if method == "scatter":
         return Rival(lambda: _scatter(src, dst, weight, x), [x])
     if method == "torch_csr":
