@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.attention import FUSED
 from benchmarks.gpu.rivals import flex, inputs
 from benchmarks.gpu.rulers import products_in
 from benchmarks.gpu.session import Record
@@ -55,7 +56,7 @@ def _attentions(sizes: Sizes) -> list[tuple[str, str, int, int]]:
         (impl, precision, EVEN, d)
         for precision in ("float32", "tf32", "bfloat16", "float16")
         for d in reversed(sizes.channels)
-        for impl in ("triton", "triton_approx")
+        for impl in (FUSED[:1] if "16" in precision else FUSED)
     ]
     return [*models, *measured]
 

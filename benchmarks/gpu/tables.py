@@ -68,11 +68,12 @@ EPOCHS: dict[str, tuple[str, Form]] = {
 }
 NOTES = {
     "attention": "Counted are 4 n² d operations forward and 14 n² d with backward, also for who "
-    "does more. The limit is the longer of the matrix products at the rate above and of one tanh a "
+    "does more. The limit is the longer of the matrix products at the rate above (in float32 at a "
+    "sixth of bfloat16's, if that is more: six such products are as accurate) and of one tanh a "
     "pair forward, two with backward, at the units' rate; *two passes* is that of the 18 n² d and "
     "three tanh which a deterministic backward in two passes does. The error is that of 512 rows "
     "against float64, *to torch* its ratio to plain PyTorch's. *First* calls compile what was not "
-    "compiled ahead, and tune. Times are the device's, behind a gigabyte written to empty its "
+    "compiled ahead. Times are the device's, behind a gigabyte written to empty its "
     "cache and to hide how long it takes to launch.",
     "rivals": "Softmax attention of the same shape, by the same counts: it does more for a pair.",
     "sparse": "All edges in both directions between users and items, 64 channels, from a cold "
@@ -143,19 +144,19 @@ def rulers(records: Sequence[Record]) -> list[str]:
 
 
 def shapes(records: Sequence[Record]) -> list[str]:
-    """What the tuner chose, for the largest size of each kind."""
+    """Rows kept, rows streamed, warps and stages of each pass."""
     chosen = {
-        (r["impl"], r["precision"], r["d"], kernel): config
+        (r["impl"], r["precision"], r["d"], kernel): shape
         for r in records
-        for kernel, config in r.get("configs", {}).items()
+        for kernel, shape in r.get("tiles", {}).items()
     }
     if not chosen:
         return []
     rows = [
-        {"impl": impl, "precision": precision, "d": d, "kernel": kernel, "shape": config}
-        for (impl, precision, d, kernel), config in chosen.items()
+        {"impl": impl, "precision": precision, "d": d, "pass": kernel, "tile": shape}
+        for (impl, precision, d, kernel), shape in chosen.items()
     ]
-    return ["### Chosen shapes", markdown_table(pd.DataFrame(rows))]
+    return ["### Tiles", markdown_table(pd.DataFrame(rows))]
 
 
 def busiest(records: Sequence[Record]) -> list[str]:

@@ -15,7 +15,7 @@ SCRATCH_BYTES = 2**30
 
 
 class Timing(NamedTuple):
-    """Seconds: of the first call, which compiles and tunes, and of those that follow."""
+    """Seconds: of the first call, which compiles, and of those that follow."""
 
     first: float
     median: float
