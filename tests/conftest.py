@@ -1,4 +1,7 @@
-from collections.abc import Iterator
+import os
+import signal
+import warnings
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -11,6 +14,26 @@ from crane_pyg.datasets import build_hetero_data
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def killed() -> Callable[[Callable[[], None]], None]:
+    """Runs a function in a copy of this process, which must be killed there."""
+
+    def run(function: Callable[[], None]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, which the copy does without
+            child = os.fork()
+        if child == 0:
+            try:
+                function()
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+    return run
 
 
 @pytest.fixture

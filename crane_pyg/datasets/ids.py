@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from crane_pyg.datasets._reader import ITEM, USER
+from crane_pyg.datasets.columns import ITEM, ORIGINAL_ID, TITLE, USER
+from crane_pyg.datasets.tables import check_columns, open_table, read_columns
 
-ORIGINAL, TITLE = "original_id", "title"
 _NUMBER = {"users": USER, "items": ITEM}
 
 
@@ -29,13 +29,10 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
     path, number = Path(folder, f"{kind}.csv"), _NUMBER[kind]
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path}' must be a comma-separated table (got: {error})") from error
-    for column in (number, ORIGINAL):
-        if column not in table:
-            raise ValueError(f"'{path}', line 1: needs a column '{column}' (got {[*table]})")
+    source = open_table(path, delimiter=",")
+    check_columns(source, [number, ORIGINAL_ID])
+    columns = [number, ORIGINAL_ID, *([TITLE] if TITLE in source.columns else [])]
+    table = pd.DataFrame(dict(zip(columns, read_columns(source, columns))), dtype=str)
     wrong = table[number] != pd.Series(range(len(table)), dtype=int).astype(str)
     if wrong.any():
         row = int(wrong.argmax())
@@ -44,8 +41,10 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
         )
     if len(table) < size:
         raise ValueError(f"'{path}' must have a row for each of {size} {kind} (got {len(table)})")
-    twice = table[ORIGINAL].duplicated()
+    twice = table[ORIGINAL_ID].duplicated()
     if twice.any():
-        again = table[ORIGINAL][int(twice.argmax())]
-        raise ValueError(f"'{path}', column '{ORIGINAL}': must be distinct (got {again!r} twice)")
-    return table[[ORIGINAL, *([TITLE] if TITLE in table else [])]]
+        again = table[ORIGINAL_ID][int(twice.argmax())]
+        raise ValueError(
+            f"'{path}', column '{ORIGINAL_ID}': must be distinct (got {again!r} twice)"
+        )
+    return table[columns[1:]]

@@ -10,6 +10,11 @@ from crane_pyg.datasets.synthetic import PRESETS, SyntheticMultimodal
 AMAZON = "amazon:"
 
 
+def holds_originals(folder: Path) -> bool:
+    """Whether a folder keeps files to be converted, rather than a data set."""
+    return (folder / "raw").is_dir() and not any(folder.glob("*.inter"))
+
+
 def load_dataset(
     source: str | Path,
     *,
@@ -18,7 +23,7 @@ def load_dataset(
     min_user_interactions: int = 0,
     missing: str = "mask",
 ) -> MultimodalDataset | SyntheticMultimodal:
-    """Read a folder, or draw a synthetic preset, whichever :obj:`source` names.
+    """Reads a folder, or draws a synthetic preset, whichever :obj:`source` names.
 
     Args:
         source: a folder that :class:`MultimodalDataset` reads; one whose folder ``raw`` holds the
@@ -37,7 +42,7 @@ def load_dataset(
     if not folder.is_dir() and name.startswith(AMAZON):
         category = find_category(name.removeprefix(AMAZON))
         folder = Path("data", f"amazon-{category.short}")
-    elif (folder / "raw").is_dir() and not any(folder.glob("*.inter")):
+    elif holds_originals(folder):
         category = guess_category(folder / "raw")
     if category is not None:
         return AmazonMultimodal(

@@ -16,8 +16,8 @@ class DatasetReport:
         num_users (int): Users, those without interactions included.
         num_items (int): Items, those without interactions included.
         num_train (int): Training interactions.
-        num_val (int): Validation interactions.
-        num_test (int): Test interactions.
+        num_val (int): Interactions held out for choosing settings.
+        num_test (int): Interactions held out for the final test.
         num_duplicates (int): Rows merged away because they repeat a pair.
         num_leaked (int): Pairs found in more than one split, kept in the earliest.
         num_dropped_users (int): Users left out for having too few interactions.
@@ -87,7 +87,7 @@ class DatasetReport:
             f"users: {self.num_users:,} ({self.users_without_train:,} without training edge)",
             f"items: {self.num_items:,} ({self.items_without_train:,} without training edge, "
             f"{self.items_without_modality:,} without any modality)",
-            f"interactions: {self.num_interactions:,} (train {self.num_train:,}, validation "
+            f"interactions: {self.num_interactions:,} (train {self.num_train:,}, val "
             f"{self.num_val:,}, test {self.num_test:,}; density {density:.3%})",
             f"duplicate rows merged: {self.num_duplicates:,}",
             f"pairs in more than one split, kept in the earliest: {self.num_leaked:,}",

@@ -144,7 +144,7 @@ def test_repeats_are_merged_and_counted(tmp_path):
         "records of image_features that repeat another: 2",
     )
     table = pd.read_csv(tmp_path / "processed/baby/baby.inter", sep="\t")
-    assert table["timestamp"][0] == 21  # of the latest
+    assert table["timestamp"][0] == 0  # of the earliest
 
 
 def test_the_order_of_lines_is_no_matter(tmp_path):
@@ -422,9 +422,10 @@ def test_a_line_has_an_end(tmp_path, monkeypatch):
         AmazonMultimodal(tmp_path, "baby")
 
 
-@pytest.mark.parametrize("function", ["open_features", "fill_folder"])
+@pytest.mark.parametrize("function", ["create_features", "fill_folder"])
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, function):
-    def full(folder, *args, **kwargs):
+    def full(path, *args, **kwargs):
+        folder = path if path.is_dir() else path.parent
         (folder / "half").write_text("of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 

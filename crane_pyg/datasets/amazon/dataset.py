@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from crane_pyg.datasets._reader import find_features
 from crane_pyg.datasets.amazon.categories import find_category, find_preprocessed
 from crane_pyg.datasets.amazon.convert import convert_amazon, fingerprint
 from crane_pyg.datasets.amazon.download import download_originals
+from crane_pyg.datasets.folder import METADATA
 from crane_pyg.datasets.multimodal import MultimodalDataset
-from crane_pyg.datasets.preparation.folder import METADATA
+from crane_pyg.datasets.npy import find_features
 
 
 class AmazonMultimodal(MultimodalDataset):
@@ -44,7 +44,7 @@ class AmazonMultimodal(MultimodalDataset):
         min_user_interactions (int, optional): See :class:`MultimodalDataset`. (default: :obj:`0`)
         missing (str, optional): See :class:`MultimodalDataset`. (default: :obj:`'mask'`)
         text_encoder (str, optional): What makes text features of original files, see
-            :func:`~crane_pyg.datasets.preparation.text.encode_texts`. If :obj:`None`, what was
+            :func:`~crane_pyg.encoders.encode_texts`. If :obj:`None`, what was
             used before, or ``'auto'``. (default: :obj:`None`)
         sha256 (dict, optional): Digests of original files by their names, which downloads must
             have. (default: :obj:`None`)
