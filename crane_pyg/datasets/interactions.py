@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from crane_pyg.datasets.columns import ITEM, LABEL, TIMESTAMP, USER
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
@@ -151,15 +150,20 @@ def check_items(path: Path, item: np.ndarray, feature_path: Path, num_rows: int)
 
 def _integers(table: Table, column: str, values: list[str], num_before: int) -> np.ndarray:
     """Parses a block of a column, of which ``num_before`` rows came before."""
-    number = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy()
-    if number.dtype == np.int64:
-        good = (number >= 0) & (number <= _UPPER[column])
-    else:
-        good = np.array([_INTEGER.fullmatch(value) is not None for value in values], dtype=bool)
-    if not good.all():
-        row = int(good.argmin())
+    upper = _UPPER[column]
+    try:
+        number = np.fromiter(map(int, values), np.int64, len(values))
+        good = ((number >= 0) & (number <= upper)).all() and "_" not in "".join(values)
+    except (ValueError, OverflowError):
+        good = False
+    if not good:
+        row = next(row for row, value in enumerate(values) if not _is_integer(value, upper))
         raise ValueError(
             f"{table.where(num_before + row)}, column '{column}': must be an integer from 0 to "
-            f"{_UPPER[column]} (got {values[row]!r})"
+            f"{upper} (got {values[row]!r})"
         )
-    return number.astype(np.int64)
+    return number
+
+
+def _is_integer(value: str, upper: int) -> bool:
+    return _INTEGER.fullmatch(value) is not None and 0 <= int(value) <= upper

@@ -55,6 +55,7 @@ def test_the_time_is_read_where_the_split_needs_it(tmp_path, split):
         ("1.5\t2\t0", "userID", "'1.5'"),
         ("1.0\t2\t0", "userID", "'1.0'"),
         ("1e3\t2\t0", "userID", "'1e3'"),
+        ("1_0\t2\t0", "userID", "'1_0'"),
         ("1\tabc\t0", "itemID", "'abc'"),
         ("\t2\t0", "userID", "''"),
         ("True\t2\t0", "userID", "'True'"),
