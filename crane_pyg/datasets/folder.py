@@ -1,4 +1,4 @@
-"""A data set's folder, written beside its place and put there whole."""
+"""Writing a folder as a whole: it is filled beside its place and then renamed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def whole_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     folder is removed and :obj:`out` is as it was. What a killed run left is removed by the next.
 
     Args:
-        out (Path): Where the folder shall be; its parents are made.
+        out (Path): The path of the folder; its parents are made.
         overwrite (bool, optional): Whether to replace a folder that this function made, for
             :func:`~crane_pyg.datasets.writer.write_dataset`, and nobody else added to.
             (default: :obj:`False`)

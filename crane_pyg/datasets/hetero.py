@@ -33,9 +33,9 @@ def build_hetero_data(
         num_items (int): Number of items :math:`N`.
         features (dict, optional): Item features by the name of their modality.
             (default: :obj:`None`)
-        masks (dict, optional): Which items have the modality, by its name; a modality that is
-            not named here is one that all items have. What an item lacks may hold anything here,
-            and zeros in the graph. (default: :obj:`None`)
+        masks (dict, optional): Which items have a modality, by its name. All items have a modality
+            that is not named here. The features of an item that lacks one may hold anything here,
+            and become zeros in the graph. (default: :obj:`None`)
 
     Shapes:
         - **edge_index:** :math:`(2, E)`, **label:** :math:`(E)`

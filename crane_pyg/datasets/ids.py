@@ -1,4 +1,4 @@
-"""The tables ``users.csv`` and ``items.csv`` of a folder: what its numbers stand for."""
+"""The tables ``users.csv`` and ``items.csv``, which name what the numbers of a folder stand for."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
     """Reads the original ids of a folder's users or items, in the order of their numbers.
 
     Args:
-        folder (str or Path): Of a :class:`~crane_pyg.datasets.MultimodalDataset`.
+        folder (str or Path): The folder of a :class:`~crane_pyg.datasets.MultimodalDataset`.
         kind (str): ``'users'`` or ``'items'``.
-        size (int): How many there are.
+        size (int): The number of users or items of the data set.
 
     Returns:
-        a table with ``original_id`` and, if the file has it, ``title``, all text; :obj:`None` where
-        there is no such file.
+        A table of text with the column ``original_id`` and, if the file has it, ``title``;
+        :obj:`None` if there is no such file.
 
     Raises:
         ValueError: naming the file, if it lacks a column, does not number 0, 1, 2 and so on, has

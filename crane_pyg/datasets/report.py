@@ -1,4 +1,4 @@
-"""What a data set holds, and what was done to it while reading."""
+"""The report of a data set: what it holds, and what was done to it while reading."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,8 @@ class DatasetReport:
         items_without_modality (int): Items that lack every modality.
         num_missing (dict): How many items lack each modality (their row is all zero).
         notes (tuple, optional): Lines on what only some data sets have. (default: :obj:`()`)
-        missing (str, optional): What stands for it: ``'mask'``, ``'mean'`` or ``'zero'``.
+        missing (str, optional): What stands for missing features: ``'mask'``, ``'mean'`` or
+            ``'zero'``.
             (default: :obj:`'mask'`)
     """
 
@@ -55,7 +56,16 @@ class DatasetReport:
         num_dropped_users: int = 0,
         missing: str = "mask",
     ) -> "DatasetReport":
-        """Counts :obj:`data`; what happened before, or shall happen to gaps, must be told."""
+        """Counts what a graph holds, before missing features are filled.
+
+        Args:
+            data (HeteroData): A graph as :func:`~crane_pyg.datasets.build_hetero_data` builds it.
+            num_duplicates (int, optional): See above, like all that follow: what the graph itself
+                does not show. (default: :obj:`0`)
+            num_leaked (int, optional): See above. (default: :obj:`0`)
+            num_dropped_users (int, optional): See above. (default: :obj:`0`)
+            missing (str, optional): See above. (default: :obj:`'mask'`)
+        """
         num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
         store = data[USER_TO_ITEM]
         lacking = {name: ~data["item"][f"{name}_mask"] for name in modalities(data)}

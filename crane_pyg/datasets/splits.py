@@ -42,12 +42,13 @@ def label_interactions(
             each user's last pair for test and the one before for val.
         user (numpy.ndarray): The user of each pair.
         item (numpy.ndarray): The item of each pair.
-        label (numpy.ndarray, optional): Of each pair; what ``'given'`` needs.
-        timestamp (numpy.ndarray, optional): Of each pair; what ``'time'`` and ``'last'`` need.
+        label (numpy.ndarray, optional): The label of each pair; needed by ``'given'``.
+        timestamp (numpy.ndarray, optional): The time of each pair; needed by ``'time'`` and
+            ``'last'``.
         ratio (sequence of float, optional): The shares of train, val and test, for ``'random'``
             and ``'time'``. (default: 0.8, 0.1 and 0.1)
-        seed (int, optional): Of ``'random'``. Equal seeds label equal pairs alike, in whatever
-            order the pairs come. (default: :obj:`0`)
+        seed (int, optional): The seed of ``'random'``. Equal seeds label equal pairs alike, in
+            whatever order they come. (default: :obj:`0`)
 
     Shapes:
         - **input:** :math:`(E)` each

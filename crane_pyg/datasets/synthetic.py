@@ -65,10 +65,11 @@ class SyntheticMultimodal(InMemoryDataset):
             :math:`(0, 1]`. (default: :obj:`1.0`)
         visual_dim (int, optional): Width of the visual features; the preset's if :obj:`None`.
             Interactions do not depend on it. (default: :obj:`None`)
-        textual_dim (int, optional): Likewise for the textual features. (default: :obj:`None`)
+        textual_dim (int, optional): Width of the textual features; the preset's if :obj:`None`.
+            (default: :obj:`None`)
         missing_rate (float, optional): The share of items that lack a modality, drawn for each
             modality by itself, in :math:`[0, 1)`. (default: :obj:`0.0`)
-        missing (str, optional): What stands for it, see :class:`MultimodalDataset`.
+        missing (str, optional): What stands for missing features, see :class:`MultimodalDataset`.
             (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after drawing. (default: :obj:`None`)

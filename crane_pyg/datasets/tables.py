@@ -35,9 +35,10 @@ def open_table(path: Path, *, delimiter: str | None = None, quoted: bool = True)
 
     Args:
         path (Path): Parquet (needs pyarrow), or UTF-8 text with a header, perhaps gzipped.
-        delimiter (str, optional): Of a text; :obj:`None` takes the one that the header has of
-            comma, tab, semicolon and pipe. (default: :obj:`None`)
-        quoted (bool, optional): Whether quotes in a text mean something. (default: :obj:`True`)
+        delimiter (str, optional): The delimiter of a text. If :obj:`None`, the one of comma, tab,
+            semicolon and pipe that the header has. (default: :obj:`None`)
+        quoted (bool, optional): Whether a field may be put in double quotes. If not, they are
+            characters like others. (default: :obj:`True`)
 
     Raises:
         ValueError: if there is no such file, it is of neither kind, or its header has no names,

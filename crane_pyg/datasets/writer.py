@@ -1,4 +1,4 @@
-"""What a data set's folder holds, as :class:`~crane_pyg.datasets.MultimodalDataset` reads it."""
+"""Writing the folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads."""
 
 import csv
 import json
@@ -26,22 +26,24 @@ def write_dataset(
     metadata: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Writes what :class:`~crane_pyg.datasets.MultimodalDataset` reads, and where it came from.
+    """Writes a folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads.
 
     The folder gets ``<name>.inter``, ``<modality>_feat.npy``, ``users.csv`` and ``items.csv``
-    (number and original id) and ``dataset.json``; all of them or none, see :func:`whole_folder`.
+    (number and original id) and ``dataset.json``; all of them or none, see
+    :func:`~crane_pyg.datasets.folder.whole_folder`.
 
     Args:
         out (Path): The folder.
-        name (str): Of the data set.
+        name (str): The name of the data set.
         interactions (pandas.DataFrame): ``userID``, ``itemID``, ``x_label`` and, where known,
             ``rating`` and ``timestamp``; ids are numbers from 0.
         users (sequence of str): The original id of each user number.
         items (sequence of str): The original id of each item number.
-        features (dict, optional): By modality a matrix with a row per item, or blocks of its rows
-            in order, which are never all in memory. (default: :obj:`None`)
-        metadata (dict, optional): Goes into ``dataset.json`` as it is. (default: :obj:`None`)
-        overwrite (bool, optional): See :func:`whole_folder`. (default: :obj:`False`)
+        features (dict, optional): For each modality, a matrix with a row per item, or blocks of its
+            rows in order, which are never all in memory. (default: :obj:`None`)
+        metadata (dict, optional): Entries to add to ``dataset.json``. (default: :obj:`None`)
+        overwrite (bool, optional): Whether a data set that is there may be replaced.
+            (default: :obj:`False`)
 
     Raises:
         ValueError: if :obj:`out` must not be replaced, or features and ids do not agree.
@@ -68,9 +70,21 @@ def fill_folder(
     features: Mapping[str, np.ndarray | Iterable[np.ndarray]] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Does what :func:`write_dataset` says, in a folder from :func:`whole_folder`.
+    """Writes the files of a data set into a folder, without the guarantees of a whole one.
 
     Feature files that lie there already become part of the data set.
+
+    Args:
+        folder (Path): A folder handed out by :func:`~crane_pyg.datasets.folder.whole_folder`.
+        name (str): See :func:`write_dataset`, like all that follow.
+        interactions (pandas.DataFrame): See there.
+        users (sequence of str): See there.
+        items (sequence of str): See there.
+        features (dict, optional): See there. (default: :obj:`None`)
+        metadata (dict, optional): See there. (default: :obj:`None`)
+
+    Raises:
+        ValueError: if features, ids and interactions do not agree.
     """
     _check_table(interactions, len(users), len(items))
     columns = [column for column in INTERACTION_COLUMNS if column in interactions]

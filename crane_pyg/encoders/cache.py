@@ -1,4 +1,4 @@
-"""Rows of features kept by the content that they were made from."""
+"""A cache of features, kept by the content that they were made of."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _DIGEST = np.dtype("V16")
 
 
 def digest(*parts: bytes) -> bytes:
-    """Sixteen bytes that stand for :obj:`parts`, one after the other."""
+    """Returns sixteen bytes that stand for :obj:`parts` in their order."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "little"))
@@ -25,14 +25,14 @@ def digest(*parts: bytes) -> bytes:
 
 
 class FeatureCache:
-    """What one encoder made, in a folder: a file of digests and rows for every block encoded.
+    """The cache of one encoder: a folder with a file of digests and rows for every block encoded.
 
     A file is complete or not there, so whoever is killed loses the block at hand and no more.
     Files that cannot be read are passed over, and what they held is made again.
 
     Args:
-        folder (Path or None): Where the files lie; :obj:`None` keeps nothing.
-        encoder (str): What made the rows, with everything that changes them.
+        folder (Path or None): The folder of all encoders; :obj:`None` keeps nothing.
+        encoder (str): The encoder's name, with everything that changes what it makes.
     """
 
     def __init__(self, folder: Path | None, encoder: str) -> None:
@@ -53,8 +53,8 @@ class FeatureCache:
             encode: Called with positions in :obj:`keys`, at most :obj:`block` at a time; returns
                 their rows. A row with a NaN is returned but not kept.
             block (int, optional): Inputs between two files. (default: :obj:`1024`)
-            title (str, optional): Of the progress bar; none is shown without. (default:
-                :obj:`None`)
+            title (str, optional): The title of a progress bar; none is shown without.
+                (default: :obj:`None`)
 
         Shapes:
             - **output:** :math:`(N, d)` in :obj:`float32`

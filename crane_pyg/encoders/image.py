@@ -1,4 +1,4 @@
-"""Pictures as vectors."""
+"""Encoding pictures as vectors."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _SHADES = 4
 
 
 class EncodedImages(NamedTuple):
-    """Rows of features, the name of what made them, and why some pictures could not be read.
+    """Features of pictures, the encoder that made them, and why some could not be read.
 
     Shapes: features :math:`(N, d)` in :obj:`float32`, zero everywhere without a picture.
     """

@@ -15,14 +15,14 @@ _BATCH = 32
 
 
 class ImageEncoder(NamedTuple):
-    """What makes rows of pictures.
+    """Something that makes rows of features of pictures.
 
     Args:
-        name (str): Its name.
-        version (str): Of the package that does the work.
-        width (int): Of a row.
-        load (callable): Makes an RGB image of Pillow what :obj:`encode` takes.
-        encode (callable): Makes a list of those a matrix of rows.
+        name (str): The name of the encoder.
+        version (str): The version of the package that does the work.
+        width (int): The width of a row.
+        load (callable): Converts an RGB image of Pillow to what :obj:`encode` takes.
+        encode (callable): Converts a list of those to a matrix of rows.
     """
 
     name: str
@@ -36,7 +36,7 @@ def local_network(name: str) -> ImageEncoder | None:
     """Loads a network if timm, able to run, and its weights are on this machine already.
 
     Args:
-        name (str): As :func:`load_network` takes it.
+        name (str): See :func:`load_network`.
     """
     if find_spec("timm") is None:
         return None

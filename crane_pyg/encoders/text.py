@@ -1,4 +1,4 @@
-"""Texts as vectors."""
+"""Encoding texts as vectors."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _BLOCK = 1024
 
 
 class EncodedTexts(NamedTuple):
-    """Rows of features, and the name of what made them.
+    """Features of texts, and the name of the encoder that made them.
 
     Shapes: features :math:`(N, d)` in :obj:`float32`, zero everywhere in a row without content.
     """

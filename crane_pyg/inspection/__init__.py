@@ -1,4 +1,4 @@
-"""What is in a data set, and what is wrong with it."""
+"""Counting what is in a data set, and finding what is wrong with it."""
 
 from crane_pyg.inspection.inspect import Inspection, inspect_dataset
 from crane_pyg.inspection.markdown import to_markdown

@@ -1,4 +1,4 @@
-"""Which of the counts are errors, and which are only unusual."""
+"""Finding faults: which counts are errors, and which are only unusual."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,12 +12,12 @@ _Z = 3.0
 def find_faults(
     interactions: InteractionCounts | None, modalities: Mapping[str, Modality], items: int
 ) -> tuple[list[str], list[str]]:
-    """Says what would make training impossible or wrong, and what is handled but unusual.
+    """Returns errors, which make training impossible or wrong, and warnings, which do not.
 
     Args:
-        interactions: :obj:`None` if they could not be read.
-        modalities: By name.
-        items: One more than the largest item id of the interactions, 0 where there are none.
+        interactions (InteractionCounts or None): Counts of the interactions, if there are any.
+        modalities (dict): Counts of the features, by modality.
+        items (int): One more than the largest item id of the interactions, 0 if there are none.
     """
     errors, warnings = [], []
     rows = {name: modality.rows for name, modality in modalities.items()}

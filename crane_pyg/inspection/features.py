@@ -16,11 +16,13 @@ class Agreement:
     """Mean cosine of two items that one user took in training, and of two that chance put together.
 
     Args:
-        same, chance (float): Of centred features; every user counts the same. For chance the second
-            items are shuffled among the pairs, so that popular ones are as frequent.
+        same (float): The mean cosine of two items of one user, with centred features; every user
+            counts the same.
+        chance (float): The same after the second items are shuffled among the pairs, so that
+            popular ones are as frequent.
         z (float): Their difference, in standard deviations of what it is when the rows of the
             features are shuffled among the items. Near zero, rows and ids probably do not line up.
-        pairs (int): How many were drawn.
+        pairs (int): The number of pairs that were drawn.
     """
 
     same: float
@@ -31,20 +33,22 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Modality:
-    """What :func:`count_features` counts.
+    """Counts of one modality's features.
 
     Args:
-        dtype (str): As stored.
-        rows, channels (int): Of the matrix.
+        dtype (str): The stored type.
+        rows (int): Rows of the matrix.
+        channels (int): Columns of the matrix.
         present (int): Rows that are not zero everywhere.
         not_finite (int): Rows with NaN or infinity; left out of all that follows.
         first_not_finite (int, optional): The first of them.
         norms (dict): Quantiles of the lengths of present rows, by share.
         constant (int): Present rows with one value throughout.
         repeated (int): Present rows that repeat an earlier one.
-        most_repeated (int): How many rows have the most frequent content, 1 if none repeats.
+        most_repeated (int): The number of rows with the most frequent content, 1 if none repeats.
         dead (int): Channels with one value throughout the present rows.
-        agreement: With the interactions; :obj:`None` where no user took two items with features.
+        agreement (Agreement, optional): How the features agree with the interactions; :obj:`None`
+            if no user took two items with features.
     """
 
     dtype: str
@@ -62,12 +66,14 @@ class Modality:
 
 
 def count_features(x: np.ndarray, train: np.ndarray, seed: int = 0) -> tuple[Modality, np.ndarray]:
-    """Looks at every number once, in blocks, and at some rows again.
+    """Counts one modality's features.
+
+    Every number is looked at once, in blocks, and some rows again.
 
     Args:
-        x (numpy.ndarray): The matrix, perhaps mapped from its file.
-        train (numpy.ndarray): Training pairs, of items that have rows.
-        seed (int, optional): Of the pairs that are drawn. (default: :obj:`0`)
+        x (numpy.ndarray): The features, perhaps mapped from their file.
+        train (numpy.ndarray): The training pairs whose items have rows.
+        seed (int, optional): The seed of the pairs that are drawn. (default: :obj:`0`)
 
     Shapes:
         - **x:** :math:`(N, d)`, **train:** :math:`(2, E)`

@@ -28,13 +28,14 @@ class Inspection:
     """What :func:`inspect_dataset` found.
 
     Args:
-        name (str): Of the data set.
-        interactions: :obj:`None` if they could not be read.
-        modalities (dict): By name, those that could be read.
-        overlap (dict): How many items have which modalities, such as ``'image + text'`` or
-            ``'none'``, the most frequent first.
-        errors (tuple): What would make training impossible or its results wrong.
-        warnings (tuple): What is unusual, and handled.
+        name (str): The name of the data set.
+        interactions (InteractionCounts, optional): Counts of the interactions; :obj:`None` if they
+            could not be read.
+        modalities (dict): Counts of the features that could be read, by modality.
+        overlap (dict): The number of items that have a set of modalities, such as
+            ``'image + text'`` or ``'none'``, the most frequent first.
+        errors (tuple): Faults that would make training impossible or its results wrong.
+        warnings (tuple): What is unusual, but handled.
     """
 
     name: str
@@ -45,23 +46,23 @@ class Inspection:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers, texts and lists, as JSON takes them."""
+        """Returns numbers, texts and lists, as JSON takes them."""
         return asdict(self)
 
 
 def inspect_dataset(source: str | Path, *, split: str = "given", seed: int = 0) -> Inspection:
-    """Counts what is in a data set, and says all that is wrong with it.
+    """Counts what is in a data set, and finds all that is wrong with it.
 
     Args:
-        source: as :func:`~crane_pyg.datasets.load_dataset` takes it. A folder of ``<name>.inter``
+        source (str or Path): See :func:`~crane_pyg.datasets.load_dataset`. A folder of ``<name>.inter``
             and features is looked at as it lies there; others are read first.
-        split (str, optional): As :class:`~crane_pyg.datasets.MultimodalDataset` takes it.
+        split (str, optional): See :class:`~crane_pyg.datasets.MultimodalDataset`.
             (default: :obj:`'given'`)
-        seed (int, optional): Of the random split, or of the preset. (default: :obj:`0`)
+        seed (int, optional): The seed of the random split, or of the preset. (default: :obj:`0`)
 
     Raises:
-        ValueError: if :obj:`source` is nothing that can be read; what is wrong with the files of a
-            folder does not raise.
+        ValueError: if there is no such data set. What is wrong with the files of a folder does not
+            raise.
     """
     folder = Path(source)
     if not folder.is_dir() or holds_originals(folder):

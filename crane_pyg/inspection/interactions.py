@@ -11,16 +11,16 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class Degrees:
-    """How many distinct interactions those users, or items, have that have any.
+    """How many distinct interactions the users, or the items, have.
 
     Args:
-        count (int): How many have any.
-        unused (int): How many ids have none.
-        mean (float): Of those that have any, as all that follows.
-        quantiles (dict): By share, from ``'0%'`` to ``'100%'``.
-        gini (float): 0 where all have the same, towards 1 where one has all.
-        top_share (float): Share of the interactions that the top 1% have, at least one of them.
-        histogram (tuple): Degrees that occur, ascending, and how many have each.
+        count (int): Users that have any; all that follows is of these.
+        unused (int): Ids without any interaction.
+        mean (float): The mean number of interactions.
+        quantiles (dict): Quantiles of that number, from ``'0%'`` to ``'100%'``.
+        gini (float): 0 if all have as many, towards 1 if one has all.
+        top_share (float): The share of the interactions that the top 1% (or the top one) have.
+        histogram (tuple): Numbers of interactions that occur, ascending, and how many have each.
     """
 
     count: int
@@ -34,13 +34,15 @@ class Degrees:
 
 @dataclass(frozen=True)
 class Split:
-    """Of one split, distinct pairs.
+    """Counts of the distinct pairs of one split.
 
     Args:
-        interactions (int): How many.
-        users, items (int): How many occur.
-        cold_users, cold_items (int): How many of these occur in no training interaction.
-        cold_interactions (int): How many have a cold user or a cold item.
+        interactions (int): Pairs.
+        users (int): Users that occur.
+        items (int): Items that occur.
+        cold_users (int): Users of these without a training interaction.
+        cold_items (int): Items of these without a training interaction.
+        cold_interactions (int): Pairs with such a user or item.
     """
 
     interactions: int
@@ -53,15 +55,16 @@ class Split:
 
 @dataclass(frozen=True)
 class InteractionCounts:
-    """What :func:`count_interactions` counts.
+    """Counts of the interactions of a data set.
 
     Args:
         rows (int): Rows of the file.
         distinct (int): Distinct pairs of a user and an item.
         repeated (int): Rows that repeat a pair within its split.
-        leaks (dict): By ``'train & test'`` and so on, pairs that both splits have.
-        splits (dict): By name.
-        user, item: Their degrees over all splits.
+        leaks (dict): Pairs that two splits have, by the names of both, such as ``'train & test'``.
+        splits (dict): Counts of each split, by its name.
+        user (Degrees): Interactions of users, over all splits.
+        item (Degrees): Interactions of items, over all splits.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""An inspection for people."""
+"""An inspection as Markdown, for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from crane_pyg.inspection.interactions import Degrees, InteractionCounts
 
 
 def to_markdown(inspection: Inspection) -> str:
-    """Sections with tables; what is wrong comes first."""
+    """Writes sections with tables; what is wrong comes first."""
     return "\n".join(_lines(inspection)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""From anybody's files to a folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads."""
+"""Making a folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads of anybody's files."""
 
 from crane_pyg.preparation.pipeline import Encoding, prepare
 from crane_pyg.preparation.report import PreparationReport

@@ -1,4 +1,4 @@
-"""Features that somebody computed already, put beside the items by their ids."""
+"""Features that were computed elsewhere, aligned with the items by their ids."""
 
 import pickle
 import warnings
@@ -19,7 +19,7 @@ _BLOCK = 4096
 
 
 class Aligned(NamedTuple):
-    """Rows of a file by item.
+    """The rows of a file, and the one of each item.
 
     Args:
         stored (numpy.ndarray): The file's rows, perhaps still on the disk.

@@ -1,4 +1,4 @@
-"""The table of items: a text and a picture for every id."""
+"""Reading the table of items: a text and a picture for every id."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,13 +8,13 @@ from crane_pyg.preparation.raw_interactions import NOTHING
 
 
 class Catalogue(NamedTuple):
-    """What the table says of the items that are wanted; lists are by the wanted number.
+    """What the table of items says of those that occur in the interactions.
 
     Args:
         ids (list): Every id of the table, in its order.
-        texts (list): Its texts joined, empty where there is none.
-        images (list): What its image column says, empty where it says nothing.
-        rows (list): The row of the table, -1 where there is none.
+        texts (list): For each item number, its texts joined, empty if there is none.
+        images (list): For each item number, the cell of the image column, empty if there is none.
+        rows (list): For each item number, its row in the table, -1 if there is none.
     """
 
     ids: list[str]
@@ -31,7 +31,14 @@ def read_catalogue(
     texts: Sequence[str],
     image: str | None,
 ) -> Catalogue:
-    """Reads the items of a table, and keeps what it says of those wanted (number by id).
+    """Reads a table of items.
+
+    Args:
+        table (Table): The table.
+        wanted (dict): The number of each item to look up, by its id.
+        item (str): The column of ids.
+        texts (sequence of str): The columns of texts.
+        image (str or None): The column of paths of pictures.
 
     Raises:
         ValueError: naming file, line and column, if an id is missing or comes twice, or if there

@@ -1,4 +1,4 @@
-"""Which column of a table means what: as told, or by the names that people usually give."""
+"""Choosing the columns of a table by their names, given or usual."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ def choose_column(
     """Returns the column for a role: the one given, or the only one with a usual name.
 
     Args:
-        table (Table): Whose columns there are.
-        role (str): What the column shall hold.
-        given (str or None): A name that must be there.
+        table (Table): The table to choose from.
+        role (str): One of :class:`~crane_pyg.datasets.columns.Role`.
+        given (str or None): The name of the column, if a person gave it.
         needed (bool): Whether it is an error that there is none.
-        option (str): What a person would set, for messages.
+        option (str): The option that gives the name, for messages.
 
     Raises:
         ValueError: if the one given is not there, several have a usual name, or none has and
@@ -44,7 +44,16 @@ def choose_column(
 
 
 def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> list[str]:
-    """Returns the columns given, or all with a usual name for texts, in the table's order."""
+    """Returns the columns of texts: those given, or all with a usual name, in the table's order.
+
+    Args:
+        table (Table): The table to choose from.
+        given (sequence of str or None): The names of the columns, if a person gave them.
+        option (str): The option that gives them, for messages.
+
+    Raises:
+        ValueError: if one of those given is not there.
+    """
     if given is None:
         return [column for column in table.columns if _plain(column) in USUAL_NAMES[Role.TEXT]]
     for column in given:
@@ -53,7 +62,7 @@ def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> l
 
 
 def spoken(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
-    """One line that shows what the columns of a table are taken for."""
+    """Returns a line that says what the columns of a table are taken for, by their roles."""
     parts = [
         f"{role} = {column if isinstance(column, str) else ' + '.join(column)}"
         for role, column in chosen.items()

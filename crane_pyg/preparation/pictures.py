@@ -1,4 +1,4 @@
-"""Where the pictures of the items lie."""
+"""Finding the pictures of the items."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From files to a data set: read, choose, split, encode, write."""
+"""Preparing a data set: files are read, chosen from, split, encoded and written."""
 
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -22,12 +22,13 @@ VERSIONS = ("crane-pyg", "numpy", "pandas", "scikit-learn")
 
 
 class Encoding(NamedTuple):
-    """How texts and pictures become vectors.
+    """How texts and pictures are encoded.
 
     Args:
-        text (str, optional): See :func:`~crane_pyg.encoders.encode_texts`.
-        image (str, optional): See :func:`~crane_pyg.encoders.encode_images`.
-        cache (Path, optional): Where what was encoded is kept. (default: :obj:`None`)
+        text (str, optional): The encoder of texts, see :func:`~crane_pyg.encoders.encode_texts`.
+        image (str, optional): The encoder of pictures, see
+            :func:`~crane_pyg.encoders.encode_images`.
+        cache (Path, optional): A folder that keeps what was encoded. (default: :obj:`None`)
         strict (bool, optional): Whether a picture that cannot be read is an error, rather than
             an item without a picture. (default: :obj:`False`)
     """
@@ -55,7 +56,7 @@ def prepare(
     overwrite: bool = False,
     show: Callable[[str], None] = lambda line: None,
 ) -> PreparationReport:
-    """Makes the folder of a data set from a log, a table of items, pictures and features.
+    """Makes the folder of a data set of interactions, a table of items, pictures and features.
 
     Items are those of the interactions that are left. Texts become the modality ``text``, pictures
     ``image``; an item that lacks one has a row of zeros there.
@@ -64,16 +65,20 @@ def prepare(
         sources (Sources): The files.
         out (Path): The folder, see
             :func:`~crane_pyg.datasets.writer.write_dataset`.
-        name (str, optional): Of the data set; that of the folder if :obj:`None`.
-        rules (Rules, optional): What stays, and how it is split. (default: a random split of all)
+        name (str, optional): The name of the data set; that of the folder if :obj:`None`.
+        rules (Rules, optional): The rules by which interactions are chosen and split. (default: a
+            random split of all)
         encoding (Encoding, optional): How texts and pictures are encoded.
-        unknown_items (str, optional): What becomes of interactions whose item has no row in the
+        unknown_items (str, optional): What to do with interactions whose item has no row in the
             table of items: ``'error'``, ``'drop'`` or ``'keep'``. (default: :obj:`'error'`)
-        overwrite (bool, optional): Whether to replace a data set that is there.
-        show (callable, optional): Told what columns are taken for, before they are read.
+        overwrite (bool, optional): Whether a data set that is there may be replaced.
+            (default: :obj:`False`)
+        show (callable, optional): Called with lines that say what columns are taken for, before
+            they are read. (default: nothing is shown)
 
     Raises:
-        ValueError: naming file, line, column and value of what is wrong; :obj:`out` is as it was.
+        ValueError: naming file, line, column and value of what is wrong. The folder is then as it
+            was.
     """
     rules, encoding = rules or Rules(), encoding or Encoding()
     name = out.resolve().name if name is None else name

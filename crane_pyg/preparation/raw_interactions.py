@@ -1,4 +1,4 @@
-"""Somebody else's table of interactions: ids become numbers, ratings and times are checked."""
+"""Reading anybody's table of interactions: ids become numbers, ratings and times are checked."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -22,8 +22,16 @@ LABELS = {
 class RawInteractions(NamedTuple):
     """Interactions in the order of the file.
 
-    Shapes: user, item and, where there is such a column, rating, timestamp (seconds) and label
-    :math:`(R)`; users and items hold the ids by number, in order of appearance.
+    Args:
+        user (numpy.ndarray): The number of each row's user.
+        item (numpy.ndarray): The number of each row's item.
+        rating (numpy.ndarray, optional): Ratings, if there is such a column.
+        timestamp (numpy.ndarray, optional): Times in seconds, if there is such a column.
+        label (numpy.ndarray, optional): Labels of the split, if there is such a column.
+        users (list): The id of each user number, in order of appearance.
+        items (list): The id of each item number, in order of appearance.
+
+    Shapes: arrays are :math:`(R)` each.
     """
 
     user: np.ndarray
@@ -36,7 +44,12 @@ class RawInteractions(NamedTuple):
 
 
 def read_raw_interactions(table: Table, columns: Mapping[str, str]) -> RawInteractions:
-    """Reads the columns of a table, given by their role; user and item are needed.
+    """Reads a table of interactions.
+
+    Args:
+        table (Table): The table.
+        columns (dict): The names of its columns by :class:`~crane_pyg.datasets.columns.Role`; user
+            and item are needed.
 
     Raises:
         ValueError: naming file, line, column and value, if an id is missing, a rating is not a

@@ -1,4 +1,4 @@
-"""What a preparation read, dropped and could not find."""
+"""The report of a preparation: what was read, dropped and not found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class PreparationReport:
 
     Args:
         num_rows (int): Interactions read.
-        dropped (dict): How many rows went, by why.
+        dropped (dict): The number of rows that were dropped, by the reason.
         num_leaked (int): Pairs that were given in more than one split, kept in the earliest.
         num_users (int): Users left.
         num_items (int): Items left.
         labels (list): Interactions in train, val and test.
-        encoders (dict): What made the features, by modality.
-        missing (dict): How many items lack each modality.
-        unreadable (dict): Why a picture could not be read, by item id.
-        notes (dict): Other counts, by what they count.
+        encoders (dict): The encoder or file that the features come from, by modality.
+        missing (dict): The number of items that lack each modality.
+        unreadable (dict): The reason why a picture could not be read, by item id.
+        notes (dict): Other counts, each under a line that says what it counts.
     """
 
     num_rows: int
@@ -49,6 +49,15 @@ class PreparationReport:
         unreadable: dict[str, str],
         notes: dict[str, int],
     ) -> "PreparationReport":
+        """Gathers the counts.
+
+        Args:
+            raw (RawInteractions): What was read.
+            chosen (Selection): What is left of it.
+            modalities (dict): Encoder and number of items without features, by modality.
+            unreadable (dict): See above.
+            notes (dict): See above.
+        """
         return cls(
             num_rows=len(raw.user),
             dropped=chosen.dropped,

@@ -1,4 +1,4 @@
-"""Which interactions of a log become the data set, and in which split."""
+"""Choosing the interactions that become the data set, and splitting them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,20 +13,23 @@ from crane_pyg.preparation.raw_interactions import RawInteractions
 
 
 class Rules(NamedTuple):
-    """What stays, and where it goes; each drops from what the one before left.
+    """The rules by which interactions are chosen and split.
+
+    They apply in the order below, each to what the ones before left.
 
     Args:
         min_rating (float, optional): The least rating that counts as an interaction, if any; of
             a pair that comes twice the earliest row counts. (default: :obj:`None`)
         k_core (int, optional): Interactions that every user and every item must have at least.
             (default: :obj:`0`)
-        min_interactions (int, optional): The same for users alone. (default: :obj:`0`)
+        min_interactions (int, optional): Interactions that every user must have at least.
+            (default: :obj:`0`)
         split (str, optional): See :func:`~crane_pyg.datasets.splits.label_interactions`; equal
             rules and seeds give the split that reading the folder would draw.
             (default: :obj:`'random'`)
         ratio (sequence of float, optional): Shares of the three splits, of ``'random'`` and
             ``'time'``. (default: 0.8, 0.1 and 0.1)
-        seed (int, optional): Of ``'random'``. (default: :obj:`0`)
+        seed (int, optional): The seed of ``'random'``. (default: :obj:`0`)
     """
 
     min_rating: float | None = None
@@ -38,14 +41,14 @@ class Rules(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What the rules left.
+    """The interactions that the rules left.
 
     Args:
-        interactions (pandas.DataFrame): With the columns of ``.inter``.
+        interactions (pandas.DataFrame): A table with the columns of an ``.inter`` file.
         users (list): The id of each user number.
         items (list): The id of each item number.
         raw_item (numpy.ndarray): The number that each item had in the file.
-        dropped (dict): How many rows each rule took away, in their order.
+        dropped (dict): The number of rows that each rule dropped, in their order.
         num_leaked (int): Pairs that the file has in several splits, kept in the earliest.
     """
 
@@ -85,8 +88,8 @@ def select(raw: RawInteractions, rules: Rules, *, unknown: np.ndarray, source: s
     Args:
         raw (RawInteractions): The interactions.
         rules (Rules): The rules.
-        unknown (numpy.ndarray): Which items are to go at once.
-        source (str): What messages call the file.
+        unknown (numpy.ndarray): A mask of the items whose interactions are dropped first.
+        source (str): The name of the file, for messages.
 
     Raises:
         ValueError: if nothing is left, or a split is empty.

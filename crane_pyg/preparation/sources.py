@@ -1,4 +1,4 @@
-"""The files that a data set is made from, and what their columns mean."""
+"""The files that a data set is made of, and the meaning of their columns."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,19 +21,21 @@ UNKNOWN = ("error", "drop", "keep")
 
 @dataclass(frozen=True)
 class Sources:
-    """Files, and the names of columns that the usual ones are not.
+    """The files to prepare, and the columns that do not have one of the usual names.
 
     Args:
         interactions (Path): A table with a row per interaction.
         items (Path, optional): A table with a row per item. (default: :obj:`None`)
         images (Path, optional): A folder of pictures. (default: :obj:`None`)
-        features (dict, optional): Files of computed features by modality.
-        ids (dict, optional): By modality the file of ids that belongs to its features.
-        columns (dict, optional): The interactions' columns by role.
-        item_column (str, optional): The id in :obj:`items`. (default: :obj:`None`)
-        image_column (str, optional): Paths in :obj:`items`. (default: :obj:`None`)
-        text_columns (sequence of str, optional): Texts in :obj:`items`. (default: :obj:`None`)
-        delimiter (str, optional): Of both tables. (default: :obj:`None`)
+        features (dict, optional): Files of computed features, by modality.
+        ids (dict, optional): Files that name the items of the features' rows, by modality.
+        columns (dict, optional): The columns of :obj:`interactions`, by role, such as ``'user'``.
+        item_column (str, optional): The column of ids in :obj:`items`. (default: :obj:`None`)
+        image_column (str, optional): The column of paths in :obj:`items`. (default: :obj:`None`)
+        text_columns (sequence of str, optional): The columns of texts in :obj:`items`.
+            (default: :obj:`None`)
+        delimiter (str, optional): The delimiter of both tables, if they are text; that of their
+            headers if :obj:`None`. (default: :obj:`None`)
     """
 
     interactions: Path
@@ -49,12 +51,12 @@ class Sources:
 
 
 class Opened:
-    """The tables of :class:`Sources`, their columns chosen and shown.
+    """The tables of :class:`Sources`, opened, with the meaning of their columns decided.
 
     Args:
         sources (Sources): The files.
         labelled (bool): Whether the interactions must say their split.
-        show (callable): Told in a line what columns are taken for.
+        show (callable): Called with a line that says what the columns are taken for.
     """
 
     def __init__(self, sources: Sources, *, labelled: bool, show: Callable[[str], None]) -> None:
@@ -127,7 +129,7 @@ class Opened:
     def check_known(
         self, raw: RawInteractions, catalogue: Catalogue | None, policy: str
     ) -> np.ndarray:
-        """Returns which items go because the table of items has no row for them.
+        """Returns a mask of the items to drop because the table of items has no row for them.
 
         Raises:
             ValueError: if there is one, and the policy is an error; naming the first.
@@ -161,7 +163,7 @@ class Opened:
         return pictures_by_column(self.sources.images, catalogue, self.items, column)
 
     def about(self) -> dict[str, Any]:
-        """What the files were, for the metadata."""
+        """Describes the files and their columns, for ``dataset.json``."""
         paths = {"interactions": self.sources.interactions, "items": self.sources.items}
         tables = {
             kind: {"path": str(path), "sha256": _sha256(path)}

@@ -43,8 +43,8 @@ def convert_amazon(
         out (str or Path): The folder to write; all of it or nothing.
         split (str, optional): ``'random'``, 8:1:1 over all interactions, or ``'time'``, at
             two moments that are the same for all users. (default: :obj:`'random'`)
-        seed (int, optional): Of the random split. (default: :obj:`0`)
-        text_encoder (str, optional): What makes the text features, see
+        seed (int, optional): The seed of the random split. (default: :obj:`0`)
+        text_encoder (str, optional): The encoder that makes the text features, see
             :func:`~crane_pyg.encoders.encode_texts`. (default: :obj:`'auto'`)
         overwrite (bool, optional): Whether a data set in :obj:`out` may be replaced.
             (default: :obj:`False`)

@@ -43,7 +43,7 @@ class AmazonMultimodal(MultimodalDataset):
         seed (int, optional): Seed of the random split. (default: :obj:`0`)
         min_user_interactions (int, optional): See :class:`MultimodalDataset`. (default: :obj:`0`)
         missing (str, optional): See :class:`MultimodalDataset`. (default: :obj:`'mask'`)
-        text_encoder (str, optional): What makes text features of original files, see
+        text_encoder (str, optional): The encoder that makes text features of original files, see
             :func:`~crane_pyg.encoders.encode_texts`. If :obj:`None`, what was
             used before, or ``'auto'``. (default: :obj:`None`)
         sha256 (dict, optional): Digests of original files by their names, which downloads must
