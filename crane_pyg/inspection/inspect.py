@@ -54,8 +54,8 @@ def inspect_dataset(source: str | Path, *, split: str = "given", seed: int = 0) 
     """Counts what is in a data set, and finds all that is wrong with it.
 
     Args:
-        source (str or Path): See :func:`~crane_pyg.datasets.load_dataset`. A folder of ``<name>.inter``
-            and features is looked at as it lies there; others are read first.
+        source (str or Path): See :func:`~crane_pyg.datasets.load_dataset`. A folder that holds an
+            ``.inter`` file and features is looked at as it lies there; others are read first.
         split (str, optional): See :class:`~crane_pyg.datasets.MultimodalDataset`.
             (default: :obj:`'given'`)
         seed (int, optional): The seed of the random split, or of the preset. (default: :obj:`0`)
