@@ -16,6 +16,7 @@ SPLIT_NAMES = ("train", "val", "test")  # by label
 
 Split = Literal["given", "random", "time", "last"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+DRAWN = tuple(split for split in SPLITS if split != "given")  # without looking at given labels
 COLUMN_OF_SPLIT = {
     "given": LABEL,
     "time": TIMESTAMP,

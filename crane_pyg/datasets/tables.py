@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
-_BLOCK = 2_000  # rows that stay in the processor's cache: half the time of 20,000
+_BLOCK = 500  # rows that stay in the processor's cache: two thirds of the time of 2,000
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 

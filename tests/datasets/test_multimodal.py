@@ -188,6 +188,17 @@ def test_split_by_time(tmp_path):
         MultimodalDataset(tmp_path, split="time")
 
 
+def test_split_by_the_last_of_each_user(tmp_path):
+    rows = [(u, (u + t) % 7, t) for u in range(3) for t in (3, 1, 0, 2)]
+    rows += [(1, 4, 9), (3, 0, 5), (3, 1, 6)]  # a pair again, later; a user of two
+    lines = ["userID\titemID\ttimestamp", *("\t".join(map(str, row)) for row in rows)]
+    (tmp_path / "shop.inter").write_text("\n".join(lines))
+    train, val, test = all_pairs(MultimodalDataset(tmp_path, split="last")[0])
+    assert val == [(u, u + 2) for u in range(3)]
+    assert test == [(u, u + 3) for u in range(3)]
+    assert train == sorted([(u, u + t) for u in range(3) for t in (0, 1)] + [(3, 0), (3, 1)])
+
+
 def test_user_who_is_held_out_entirely(tmp_path):
     write(tmp_path, [(user, 0, 0) for user in range(20)])
     dataset = MultimodalDataset(tmp_path, split="random")

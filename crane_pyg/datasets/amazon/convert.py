@@ -11,7 +11,7 @@ from crane_pyg.datasets.amazon.texts import read_texts
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER
 from crane_pyg.datasets.folder import check_out, whole_folder
 from crane_pyg.datasets.npy import create_features, features_path
-from crane_pyg.datasets.splits import label_interactions
+from crane_pyg.datasets.splits import DRAWN, label_interactions
 from crane_pyg.datasets.writer import fill_folder
 from crane_pyg.encoders import EncodedTexts, encode_texts
 
@@ -41,8 +41,8 @@ def convert_amazon(
         name (str): The category: ``'Baby'``, ``'Sports'``, ``'Clothing'``, ``'Electronics'`` or
             another as its files spell it.
         out (str or Path): The folder to write; all of it or nothing.
-        split (str, optional): ``'random'``, 8:1:1 over all interactions, or ``'time'``, at
-            two moments that are the same for all users. (default: :obj:`'random'`)
+        split (str, optional): ``'random'``, ``'time'`` or ``'last'``, see
+            :class:`~crane_pyg.datasets.MultimodalDataset`. (default: :obj:`'random'`)
         seed (int, optional): The seed of the random split. (default: :obj:`0`)
         text_encoder (str, optional): The encoder that makes the text features, see
             :func:`~crane_pyg.encoders.encode_texts`. (default: :obj:`'auto'`)
@@ -53,8 +53,8 @@ def convert_amazon(
         ValueError: naming the file and the line or record, for whatever is wrong there, or
             listing the files that are missing.
     """
-    if split not in ("random", "time"):
-        raise ValueError(f"`split` must be 'random' or 'time' (got {split!r})")
+    if split not in DRAWN:
+        raise ValueError(f"`split` must be one of {', '.join(DRAWN)} (got {split!r})")
     raw, out, category = Path(raw), Path(out), find_category(name)
     missing = [file for file in category.files if not (raw / file).is_file()]
     if missing:
