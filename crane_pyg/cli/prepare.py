@@ -9,7 +9,7 @@ from pathlib import Path
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.splits import RATIO, SPLITS
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
-from crane_pyg.preparation.sources import UNKNOWN
+from crane_pyg.preparation.sources import UNKNOWN_ITEMS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         "--min-interactions", type=int, default=0, metavar="K", help="of users with as many"
     )
     group.add_argument(
-        "--unknown-items", choices=UNKNOWN, default="error", help="those not in --items"
+        "--unknown-items", choices=UNKNOWN_ITEMS, default="error", help="those not in --items"
     )
     group.add_argument(
         "--split",

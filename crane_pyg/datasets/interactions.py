@@ -8,7 +8,7 @@ import numpy as np
 
 from crane_pyg.datasets.columns import ITEM, LABEL, TIMESTAMP, USER
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
-from crane_pyg.datasets.splits import COLUMN_OF_SPLIT, label_interactions
+from crane_pyg.datasets.splits import NEEDED_COLUMN, Split, label_interactions
 from crane_pyg.datasets.tables import Table, check_columns, open_table
 
 _UPPER = {USER: 2**31 - 1, ITEM: 2**31 - 1, LABEL: 2, TIMESTAMP: 2**53}
@@ -69,7 +69,7 @@ def find_interactions(folder: str | Path, name: str | None = None) -> Path:
     return found[0]
 
 
-def read_interactions(path: str | Path, *, split: str = "given") -> Interactions:
+def read_interactions(path: str | Path, *, split: Split = "given") -> Interactions:
     """Reads a tab-separated table of interactions, one row each, in file order.
 
     Args:
@@ -86,7 +86,7 @@ def read_interactions(path: str | Path, *, split: str = "given") -> Interactions
             :math:`2^{53}`.
     """
     table = open_table(Path(path), delimiter="\t", quoted=False)
-    needed = COLUMN_OF_SPLIT.get(split)
+    needed = NEEDED_COLUMN.get(split)
     columns = [USER, ITEM] if needed is None else [USER, ITEM, needed]
     check_columns(table, columns)
     parts: dict[str, list[np.ndarray]] = {column: [] for column in columns}
@@ -102,7 +102,7 @@ def read_interactions(path: str | Path, *, split: str = "given") -> Interactions
 
 
 def split_interactions(
-    rows: Interactions, *, split: str = "given", seed: int = 0, min_user_interactions: int = 0
+    rows: Interactions, *, split: Split = "given", seed: int = 0, min_user_interactions: int = 0
 ) -> SplitInteractions:
     """Keeps each pair once, drops users with too few of them, and labels what is left.
 

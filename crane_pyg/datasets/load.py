@@ -5,7 +5,9 @@ from pathlib import Path
 from crane_pyg.datasets.amazon import AmazonMultimodal
 from crane_pyg.datasets.amazon.categories import find_category, guess_category
 from crane_pyg.datasets.multimodal import MultimodalDataset
+from crane_pyg.datasets.splits import Split
 from crane_pyg.datasets.synthetic import PRESETS, SyntheticMultimodal
+from crane_pyg.ops.fill import Missing
 
 AMAZON = "amazon:"
 
@@ -18,10 +20,10 @@ def holds_originals(folder: Path) -> bool:
 def load_dataset(
     source: str | Path,
     *,
-    split: str = "given",
+    split: Split = "given",
     seed: int = 0,
     min_user_interactions: int = 0,
-    missing: str = "mask",
+    missing: Missing = "mask",
 ) -> MultimodalDataset | SyntheticMultimodal:
     """Reads a folder, or draws a synthetic preset, whichever :obj:`source` names.
 

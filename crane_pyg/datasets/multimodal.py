@@ -18,7 +18,8 @@ from crane_pyg.datasets.interactions import (
 )
 from crane_pyg.datasets.npy import find_features, read_features
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.datasets.splits import SPLITS, check_split
+from crane_pyg.datasets.splits import Split, check_labels, check_split
+from crane_pyg.ops.fill import Missing
 from crane_pyg.transforms import FillMissing
 
 
@@ -69,16 +70,15 @@ class MultimodalDataset(InMemoryDataset):
         root: str | os.PathLike[str],
         *,
         name: str | None = None,
-        split: str = "given",
+        split: Split = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        if split not in SPLITS:
-            raise ValueError(f"`split` must be one of {list(SPLITS)} (got {split!r})")
+        check_split(split)
         if min_user_interactions < 0:
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"
@@ -129,7 +129,7 @@ class MultimodalDataset(InMemoryDataset):
             seed=self.seed,
             min_user_interactions=self.min_user_interactions,
         )
-        check_split(
+        check_labels(
             found.label,
             where=f"'{self._path}'",
             got=f"{len(found.label):,} interactions with split={self.split!r}, "

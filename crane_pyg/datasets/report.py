@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch_geometric.data import HeteroData
 
+from crane_pyg.ops.fill import Missing
 from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM, modalities
 
 
@@ -44,7 +45,7 @@ class DatasetReport:
     items_without_modality: int
     num_missing: dict[str, int]
     notes: tuple[str, ...] = ()
-    missing: str = "mask"
+    missing: Missing = "mask"
 
     @classmethod
     def from_data(
@@ -54,7 +55,7 @@ class DatasetReport:
         num_duplicates: int = 0,
         num_leaked: int = 0,
         num_dropped_users: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
     ) -> "DatasetReport":
         """Counts what a graph holds, before missing features are filled.
 

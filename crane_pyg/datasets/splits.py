@@ -16,17 +16,19 @@ SPLIT_NAMES = ("train", "val", "test")  # by label
 
 Split = Literal["given", "random", "time", "last"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-DRAWN = tuple(split for split in SPLITS if split != "given")  # without looking at given labels
-COLUMN_OF_SPLIT = {
-    "given": LABEL,
-    "time": TIMESTAMP,
-    "last": TIMESTAMP,
-}  # that it cannot do without
+DRAWN: tuple[Split, ...] = ("random", "time", "last")  # these need no labels
+NEEDED_COLUMN = {"given": LABEL, "time": TIMESTAMP, "last": TIMESTAMP}  # by split
 RATIO = (0.8, 0.1, 0.1)
 
 
+def check_split(split: str, splits: Sequence[str] = SPLITS) -> None:
+    """Raises a :class:`ValueError` if there is no such split, or not where this is asked."""
+    if split not in splits:
+        raise ValueError(f"split must be one of {', '.join(splits)} (got {split!r})")
+
+
 def label_interactions(
-    split: str,
+    split: Split,
     user: np.ndarray,
     item: np.ndarray,
     *,
@@ -105,7 +107,7 @@ def split_last(user: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
     return label
 
 
-def check_split(label: np.ndarray, *, where: str, got: str) -> None:
+def check_labels(label: np.ndarray, *, where: str, got: str) -> None:
     """Refuses labels that leave a split empty.
 
     Args:

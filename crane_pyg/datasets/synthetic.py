@@ -19,6 +19,7 @@ from crane_pyg.datasets._planted import (
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.report import DatasetReport
 from crane_pyg.datasets.splits import split_at_random
+from crane_pyg.ops.fill import Missing
 from crane_pyg.transforms import FillMissing
 
 
@@ -84,7 +85,7 @@ class SyntheticMultimodal(InMemoryDataset):
         visual_dim: int | None = None,
         textual_dim: int | None = None,
         missing_rate: float = 0.0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
     ) -> None:

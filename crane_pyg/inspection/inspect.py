@@ -17,6 +17,7 @@ from crane_pyg.datasets.interactions import (
 from crane_pyg.datasets.load import holds_originals, load_dataset
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.npy import find_features, open_features
+from crane_pyg.datasets.splits import Split, check_split
 from crane_pyg.inspection.faults import find_faults
 from crane_pyg.inspection.features import Modality, count_features
 from crane_pyg.inspection.interactions import InteractionCounts, count_interactions
@@ -50,7 +51,7 @@ class Inspection:
         return asdict(self)
 
 
-def inspect_dataset(source: str | Path, *, split: str = "given", seed: int = 0) -> Inspection:
+def inspect_dataset(source: str | Path, *, split: Split = "given", seed: int = 0) -> Inspection:
     """Counts what is in a data set, and finds all that is wrong with it.
 
     Args:
@@ -61,9 +62,10 @@ def inspect_dataset(source: str | Path, *, split: str = "given", seed: int = 0) 
         seed (int, optional): The seed of the random split, or of the preset. (default: :obj:`0`)
 
     Raises:
-        ValueError: if there is no such data set. What is wrong with the files of a folder does not
-            raise.
+        ValueError: if there is no such data set or split. What is wrong with the files of a
+            folder does not raise.
     """
+    check_split(split)
     folder = Path(source)
     if not folder.is_dir() or holds_originals(folder):
         dataset = load_dataset(source, split=split, seed=seed)
@@ -82,7 +84,7 @@ def _inspect_graph(name: str, data: HeteroData) -> Inspection:
     return _inspect(name, Interactions(user, item, label), features, [])
 
 
-def _inspect_folder(folder: Path, split: str, seed: int) -> Inspection:
+def _inspect_folder(folder: Path, split: Split, seed: int) -> Inspection:
     errors: list[str] = []
     opened = {modality: _open(path, errors) for modality, path in find_features(folder).items()}
     features = {modality: x for modality, x in opened.items() if x is not None}

@@ -9,7 +9,7 @@ Missing = Literal["mask", "mean", "zero"]
 MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
-def fill_missing(x: Tensor, mask: Tensor, missing: str) -> tuple[Tensor, Tensor]:
+def fill_missing(x: Tensor, mask: Tensor, missing: Missing) -> tuple[Tensor, Tensor]:
     """Fills the rows of features that are missing.
 
     Args:

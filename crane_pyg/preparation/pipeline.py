@@ -16,7 +16,7 @@ from crane_pyg.preparation.catalogue import Catalogue
 from crane_pyg.preparation.raw_interactions import read_raw_interactions
 from crane_pyg.preparation.report import PreparationReport
 from crane_pyg.preparation.selection import Rules, Selection, check_rules, select
-from crane_pyg.preparation.sources import Opened, Sources
+from crane_pyg.preparation.sources import Opened, Sources, UnknownItems
 
 VERSIONS = ("crane-pyg", "numpy", "pandas", "scikit-learn")
 
@@ -52,7 +52,7 @@ def prepare(
     name: str | None = None,
     rules: Rules | None = None,
     encoding: Encoding | None = None,
-    unknown_items: str = "error",
+    unknown_items: UnknownItems = "error",
     overwrite: bool = False,
     show: Callable[[str], None] = lambda line: None,
 ) -> PreparationReport:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER, Role
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
-from crane_pyg.datasets.splits import RATIO, SPLITS, check_split, label_interactions
+from crane_pyg.datasets.splits import RATIO, Split, check_labels, check_split, label_interactions
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
 
@@ -35,7 +35,7 @@ class Rules(NamedTuple):
     min_rating: float | None = None
     k_core: int = 0
     min_interactions: int = 0
-    split: str = "random"
+    split: Split = "random"
     ratio: Sequence[float] = RATIO
     seed: int = 0
 
@@ -62,8 +62,7 @@ class Selection(NamedTuple):
 
 def check_rules(rules: Rules, columns: Sequence[str], source: str) -> None:
     """Raises a :class:`ValueError` if a rule makes no sense, or needs a column that is missing."""
-    if rules.split not in SPLITS:
-        raise ValueError(f"The split must be one of {', '.join(SPLITS)} (got {rules.split!r})")
+    check_split(rules.split)
     if len(rules.ratio) != 3 or not all(np.isfinite(part) and part > 0 for part in rules.ratio):
         raise ValueError(f"The ratio must be three positive numbers (got {rules.ratio})")
     for name in ("k_core", "min_interactions", "seed"):
@@ -129,7 +128,7 @@ def select(raw: RawInteractions, rules: Rules, *, unknown: np.ndarray, source: s
         ratio=rules.ratio,
         seed=rules.seed,
     )
-    check_split(
+    check_labels(
         label,
         where=f"'{source}'",
         got=f"{len(rows):,} interactions with the split {rules.split!r}",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from crane_pyg.preparation.column_choice import choose_column, choose_texts, spo
 from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
-UNKNOWN = ("error", "drop", "keep")
+UnknownItems = Literal["error", "drop", "keep"]
+UNKNOWN_ITEMS: tuple[UnknownItems, ...] = get_args(UnknownItems)
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,17 @@ class Opened:
         )
 
     def check_known(
-        self, raw: RawInteractions, catalogue: Catalogue | None, policy: str
+        self, raw: RawInteractions, catalogue: Catalogue | None, policy: UnknownItems
     ) -> np.ndarray:
         """Returns a mask of the items to drop because the table of items has no row for them.
 
         Raises:
             ValueError: if there is one, and the policy is an error; naming the first.
         """
-        if policy not in UNKNOWN:
-            raise ValueError(f"Unknown items: one of {', '.join(UNKNOWN)} (got {policy!r})")
+        if policy not in UNKNOWN_ITEMS:
+            raise ValueError(
+                f"unknown_items must be one of {', '.join(UNKNOWN_ITEMS)} (got {policy!r})"
+            )
         if catalogue is None:
             return np.zeros(len(raw.items), dtype=bool)
         unknown = np.array(catalogue.rows) < 0

@@ -3,7 +3,7 @@
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops.fill import check_missing, fill_missing
+from crane_pyg.ops.fill import Missing, check_missing, fill_missing
 from crane_pyg.schema import modalities
 
 
@@ -26,7 +26,7 @@ class FillMissing(BaseTransform):
         ValueError: if :obj:`missing` is none of these.
     """
 
-    def __init__(self, missing: str) -> None:
+    def __init__(self, missing: Missing) -> None:
         check_missing(missing)
         self.missing = missing
 

@@ -236,7 +236,7 @@ def test_features_of_different_length(tmp_path):
 
 def test_arguments(tmp_path):
     write(tmp_path, SIX)
-    with pytest.raises(ValueError, match=r"`split` must be .*got 'temporal'"):
+    with pytest.raises(ValueError, match=r"split must be .*got 'temporal'"):
         MultimodalDataset(tmp_path, split="temporal")
     with pytest.raises(ValueError, match=r"must not be negative .*got -1"):
         MultimodalDataset(tmp_path, min_user_interactions=-1)

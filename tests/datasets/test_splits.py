@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_pyg.datasets.splits import (
-    check_split,
+    check_labels,
     label_interactions,
     split_at_random,
     split_by_time,
@@ -84,5 +84,5 @@ def test_nothing_is_split_into_nothing(split):
 def test_no_split_may_be_empty(label, name):
     label = np.array(label, dtype=np.int64)
     with pytest.raises(ValueError, match=rf"^here: the {name} split is empty, .* \(got 3 rows\)$"):
-        check_split(label, where="here", got="3 rows")
-    check_split(np.array([2, 1, 0]), where="here", got="all")
+        check_labels(label, where="here", got="3 rows")
+    check_labels(np.array([2, 1, 0]), where="here", got="all")

@@ -11,7 +11,7 @@ from crane_pyg.datasets.amazon.texts import read_texts
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER
 from crane_pyg.datasets.folder import check_out, whole_folder
 from crane_pyg.datasets.npy import create_features, features_path
-from crane_pyg.datasets.splits import DRAWN, label_interactions
+from crane_pyg.datasets.splits import DRAWN, Split, check_split, label_interactions
 from crane_pyg.datasets.writer import fill_folder
 from crane_pyg.encoders import EncodedTexts, encode_texts
 
@@ -23,7 +23,7 @@ def convert_amazon(
     name: str,
     out: str | Path,
     *,
-    split: str = "random",
+    split: Split = "random",
     seed: int = 0,
     text_encoder: str = "auto",
     overwrite: bool = False,
@@ -53,8 +53,7 @@ def convert_amazon(
         ValueError: naming the file and the line or record, for whatever is wrong there, or
             listing the files that are missing.
     """
-    if split not in DRAWN:
-        raise ValueError(f"`split` must be one of {', '.join(DRAWN)} (got {split!r})")
+    check_split(split, DRAWN)
     raw, out, category = Path(raw), Path(out), find_category(name)
     missing = [file for file in category.files if not (raw / file).is_file()]
     if missing:
@@ -105,7 +104,7 @@ def _encode(path: Path, texts: list[str], encoder: str) -> EncodedTexts:
     return encode_texts(texts, encoder=encoder)
 
 
-def _table(reviews: Reviews, split: str, seed: int) -> pd.DataFrame:
+def _table(reviews: Reviews, split: Split, seed: int) -> pd.DataFrame:
     user, item = reviews.pairs
     label = label_interactions(split, user, item, timestamp=reviews.time, seed=seed)
     known = {RATING: reviews.rating, TIMESTAMP: reviews.time}

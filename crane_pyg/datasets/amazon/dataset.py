@@ -13,6 +13,8 @@ from crane_pyg.datasets.amazon.download import download_originals
 from crane_pyg.datasets.folder import METADATA
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.npy import find_features
+from crane_pyg.datasets.splits import Split
+from crane_pyg.ops.fill import Missing
 
 
 class AmazonMultimodal(MultimodalDataset):
@@ -63,10 +65,10 @@ class AmazonMultimodal(MultimodalDataset):
         root: str | os.PathLike[str],
         name: str,
         *,
-        split: str = "given",
+        split: Split = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         text_encoder: str | None = None,
         sha256: Mapping[str, str] | None = None,
         transform: Callable | None = None,
