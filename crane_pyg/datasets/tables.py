@@ -115,7 +115,7 @@ class DelimitedTable:
             except csv.Error as error:
                 raise ValueError(
                     f"'{self.path}', line {line}: must be fields between "
-                    f"{_spoken(self.delimiter)}s, every quote closed (got: {error})"
+                    f"{_name_of(self.delimiter)}s, every quote closed (got: {error})"
                 ) from error
 
     def _raise_malformed(self) -> None:
@@ -124,7 +124,7 @@ class DelimitedTable:
             if len(record) != width:
                 raise ValueError(
                     f"'{self.path}', line {line}: must have {width} fields between "
-                    f"{_spoken(self.delimiter)}s, as the header has (got {len(record)})"
+                    f"{_name_of(self.delimiter)}s, as the header has (got {len(record)})"
                 )
 
     def _reader(self, text: IO[str]) -> Any:
@@ -174,7 +174,7 @@ class DelimitedTable:
     def _infer(self, header: str) -> str:
         found = [mark for mark in DELIMITERS if mark in header]
         if len(found) > 1:
-            names = " and ".join(_spoken(mark) for mark in found)
+            names = " and ".join(_name_of(mark) for mark in found)
             raise ValueError(
                 f"'{self.path}', line 1: one delimiter must be given, the header has several "
                 f"(got {names})"
@@ -239,5 +239,5 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _spoken(delimiter: str) -> str:
+def _name_of(delimiter: str) -> str:
     return DELIMITERS.get(delimiter, repr(delimiter))

@@ -61,7 +61,7 @@ def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> l
     return list(given)
 
 
-def spoken(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
+def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
     """Returns a line that says what the columns of a table are taken for, by their roles."""
     parts = [
         f"{role} = {column if isinstance(column, str) else ' + '.join(column)}"

@@ -16,7 +16,7 @@ from crane_pyg.preparation.catalogue import Catalogue
 from crane_pyg.preparation.raw_interactions import read_raw_interactions
 from crane_pyg.preparation.report import PreparationReport
 from crane_pyg.preparation.selection import Rules, Selection, check_rules, select
-from crane_pyg.preparation.sources import Opened, Sources, UnknownItems
+from crane_pyg.preparation.sources import OpenedSources, Sources, UnknownItems
 
 VERSIONS = ("crane-pyg", "numpy", "pandas", "scikit-learn")
 
@@ -85,7 +85,7 @@ def prepare(
     if not name or Path(name).name != name or name.startswith("."):
         raise ValueError(f"The name must be that of a file, without a folder (got {name!r})")
     check_out(out, overwrite=overwrite)
-    opened = Opened(sources, labelled=rules.split == "given", show=show)
+    opened = OpenedSources(sources, labelled=rules.split == "given", show=show)
     check_rules(rules, list(opened.interaction_columns), str(sources.interactions))
 
     raw = read_raw_interactions(opened.interactions, opened.interaction_columns)
@@ -103,7 +103,7 @@ def prepare(
     if pictures is not None:
         _add(modalities, "image", _images(pictures, chosen, encoding, unreadable))
 
-    report = PreparationReport.of(
+    report = PreparationReport.from_selection(
         raw, chosen, {m: (x.encoder, x.missing) for m, x in modalities.items()}, unreadable, notes
     )
     write_dataset(

@@ -41,7 +41,7 @@ class PreparationReport:
     notes: dict[str, int]
 
     @classmethod
-    def of(
+    def from_selection(
         cls,
         raw: RawInteractions,
         chosen: Selection,

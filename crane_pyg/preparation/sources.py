@@ -12,7 +12,7 @@ from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.npy import check_modality
 from crane_pyg.datasets.tables import Table, open_table
 from crane_pyg.preparation.catalogue import Catalogue, read_catalogue
-from crane_pyg.preparation.column_choice import choose_column, choose_texts, spoken
+from crane_pyg.preparation.column_choice import choose_column, choose_texts, describe_columns
 from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
@@ -51,7 +51,7 @@ class Sources:
     delimiter: str | None = None
 
 
-class Opened:
+class OpenedSources:
     """The tables of :class:`Sources`, opened, with the meaning of their columns decided.
 
     Args:
@@ -87,14 +87,14 @@ class Opened:
             )
             if column is not None:
                 self.interaction_columns[role] = column
-        show(spoken(self.interactions, self.interaction_columns))
+        show(describe_columns(self.interactions, self.interaction_columns))
 
         self.items: Table | None = None
         self.item_columns: dict[str, Any] = {}
         if sources.items is not None:
             self.items = open_table(sources.items, delimiter=sources.delimiter)
             self.item_columns = self._choose_item_columns(self.items)
-            show(spoken(self.items, self.item_columns))
+            show(describe_columns(self.items, self.item_columns))
         elif sources.image_column or sources.text_columns or sources.item_column:
             raise ValueError("Columns of the items need a table of items (got no --items)")
         if sources.image_column and sources.images is None:

@@ -1,7 +1,7 @@
 import pytest
 
 from crane_pyg.datasets.tables import open_table
-from crane_pyg.preparation.column_choice import choose_column, choose_texts, spoken
+from crane_pyg.preparation.column_choice import choose_column, choose_texts, describe_columns
 
 
 def table(folder, header):
@@ -36,5 +36,5 @@ def test_what_is_given_wins_and_what_is_not_needed_may_lack(tmp_path):
     assert choose_texts(there, ["who"], option="--o") == ["who"]
     with pytest.raises(ValueError, match=r"no column 'jam' for --o \(got \['user', 'who'"):
         choose_texts(there, ["jam"], option="--o")
-    shown = spoken(there, {"user": "who", "text": ["Title", "brand"], "image": None})
+    shown = describe_columns(there, {"user": "who", "text": ["Title", "brand"], "image": None})
     assert shown == "t.csv: user = who, text = Title + brand"
