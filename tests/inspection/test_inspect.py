@@ -123,13 +123,14 @@ def test_a_random_split_needs_no_labels(write):
     assert found.interactions.user.mean == data.report.num_interactions / 20
 
 
-def test_a_split_by_time(write):
+@pytest.mark.parametrize("split", ["time", "last"])
+def test_a_split_by_time(write, split):
     folder = write(rows=[(0, 0, 0)])
     table = pd.read_csv(folder / "shop.inter", sep="\t")
     table["timestamp"] = range(len(table))
     table.to_csv(folder / "shop.inter", sep="\t", index=False)
-    found = inspect_dataset(folder, split="time")
-    report = MultimodalDataset(folder, split="time").report
+    found = inspect_dataset(folder, split=split)
+    report = MultimodalDataset(folder, split=split).report
     splits = [split.interactions for split in found.interactions.splits.values()]
     assert splits == [report.num_train, report.num_val, report.num_test]
     assert "1 rows repeat a pair, and are merged" in found.warnings
