@@ -1,6 +1,6 @@
 """The interactions of a data set's folder: its ``.inter`` file, read strictly and split."""
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,29 @@ from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
 from crane_pyg.datasets.splits import NEEDED_COLUMN, Split, label_interactions
 from crane_pyg.datasets.tables import Table, check_columns, open_table
 
-_UPPER = {USER: 2**31 - 1, ITEM: 2**31 - 1, LABEL: 2, TIMESTAMP: 2**53}
-_INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
+
+class _Kind(NamedTuple):
+    """What the cells of a column must be."""
+
+    parse: Callable[[str], float]
+    dtype: type[np.number]
+    least: float
+    most: float
+    expected: str
+
+
+_ID = _Kind(int, np.int64, 0, 2**31 - 1, f"an integer from 0 to {2**31 - 1}")
+_LABEL = _Kind(int, np.int64, 0, 2, "an integer from 0 to 2")
+_LARGEST = float(np.finfo(np.float64).max)
+_TIME = _Kind(float, np.float64, -_LARGEST, _LARGEST, "a finite number")
+_KINDS = {USER: _ID, ITEM: _ID, LABEL: _LABEL, TIMESTAMP: _TIME}
 
 
 class Interactions(NamedTuple):
     """Rows of a file, in its order.
 
-    Shapes: all :math:`(R)` in :obj:`int64`; label and timestamp are :obj:`None` where they were
-    not asked for.
+    Shapes: all :math:`(R)`, the timestamp in :obj:`float64`, the others in :obj:`int64`; label and
+    timestamp are :obj:`None` where they were not asked for.
     """
 
     user: np.ndarray
@@ -82,8 +96,7 @@ def read_interactions(path: str | Path, *, split: Split = "given") -> Interactio
     Raises:
         ValueError: naming the file, the column, the line (counted from 1) and the value, if a
             column is missing, the file has no rows, an id is not an integer from 0 to
-            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not an integer from 0 to
-            :math:`2^{53}`.
+            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not a finite number.
     """
     table = open_table(Path(path), delimiter="\t", quoted=False)
     needed = NEEDED_COLUMN.get(split)
@@ -93,7 +106,7 @@ def read_interactions(path: str | Path, *, split: Split = "given") -> Interactio
     num_rows = 0
     for block in table.blocks(columns):
         for column, values in zip(columns, block):
-            parts[column].append(_integers(table, column, values, num_rows))
+            parts[column].append(_parse(table, column, values, num_rows))
         num_rows += len(block[0])
     if num_rows == 0:
         raise ValueError(f"'{path}' has a header but no interactions (got 0 rows)")
@@ -148,22 +161,25 @@ def check_items(path: Path, item: np.ndarray, feature_path: Path, num_rows: int)
         )
 
 
-def _integers(table: Table, column: str, values: list[str], num_before: int) -> np.ndarray:
+def _parse(table: Table, column: str, values: list[str], num_before: int) -> np.ndarray:
     """Parses a block of a column, of which ``num_before`` rows came before."""
-    upper = _UPPER[column]
+    kind = _KINDS[column]
     try:
-        number = np.fromiter(map(int, values), np.int64, len(values))
-        good = ((number >= 0) & (number <= upper)).all() and "_" not in "".join(values)
+        number = np.fromiter(map(kind.parse, values), kind.dtype, len(values))
+        good = ((number >= kind.least) & (number <= kind.most)).all() and "_" not in "".join(values)
     except (ValueError, OverflowError):
         good = False
     if not good:
-        row = next(row for row, value in enumerate(values) if not _is_integer(value, upper))
+        row = next(row for row, value in enumerate(values) if not _fits(value, kind))
         raise ValueError(
-            f"{table.where(num_before + row)}, column '{column}': must be an integer from 0 to "
-            f"{upper} (got {values[row]!r})"
+            f"{table.where(num_before + row)}, column '{column}': must be {kind.expected} "
+            f"(got {values[row]!r})"
         )
     return number
 
 
-def _is_integer(value: str, upper: int) -> bool:
-    return _INTEGER.fullmatch(value) is not None and 0 <= int(value) <= upper
+def _fits(value: str, kind: _Kind) -> bool:
+    try:
+        return "_" not in value and kind.least <= kind.parse(value) <= kind.most
+    except ValueError:
+        return False

@@ -42,8 +42,13 @@ def test_label_column_is_not_needed_when_not_asked_for(tmp_path):
 
 @pytest.mark.parametrize("split", ["time", "last"])
 def test_the_time_is_read_where_the_split_needs_it(tmp_path, split):
-    path = write(tmp_path, "timestamp\tuserID\titemID\n9007199254740992\t1\t2\n0\t1\t3\n")
-    assert read_interactions(path, split=split).timestamp.tolist() == [2**53, 0]
+    path = write(tmp_path, "timestamp\tuserID\titemID\n9007199254740992\t1\t2\n-1.5e3\t1\t3\n")
+    assert read_interactions(path, split=split).timestamp.tolist() == [2**53, -1500]
+    for bad in ("nan", "-inf", "1e999", "1_0", "", "soon"):
+        write(tmp_path, f"timestamp\tuserID\titemID\n0\t1\t2\n{bad}\t1\t3\n")
+        message = rf"line 3, column 'timestamp': must be a finite number \(got '{bad}'\)"
+        with pytest.raises(ValueError, match=message):
+            read_interactions(path, split=split)
     path = write(tmp_path, "userID\titemID\n1\t2\n")
     with pytest.raises(ValueError, match=r"needs a column 'timestamp' \(got \['userID', "):
         read_interactions(path, split=split)
