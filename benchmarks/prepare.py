@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from benchmarks import measure
-from crane_pyg.datasets.preparation import Encoding, Rules, Sources, prepare
+from crane_pyg.preparation import Encoding, Rules, Sources, prepare
 
 
 def main(argv: list[str] | None = None) -> None:

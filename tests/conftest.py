@@ -1,5 +1,7 @@
 import os
-from collections.abc import Iterator
+import signal
+import warnings
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -15,6 +17,26 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def killed() -> Callable[[Callable[[], None]], None]:
+    """Runs a function in a copy of this process, which must be killed there."""
+
+    def run(function: Callable[[], None]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, which the copy does without
+            child = os.fork()
+        if child == 0:
+            try:
+                function()
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+    return run
 
 
 @pytest.fixture

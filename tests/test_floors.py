@@ -11,12 +11,13 @@ import crane_pyg
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
     ("schema",),  # readable from everywhere
-    ("ops",),
-    ("nn.conv", "nn.attention", "nn.loss", "datasets", "transforms"),
+    ("ops", "encoders"),
+    ("nn.conv", "nn.attention", "nn.loss", "transforms"),
+    ("datasets",),
     ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features", "nn.refreshed_graph"),
     ("nn.models", "nn"),
     ("training",),
-    ("experiments",),
+    ("experiments", "preparation", "inspection"),
     ("cli",),
     ("__main__", ""),
 )
@@ -24,7 +25,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 OPTIONAL = {
     *("torch_sparse", "torch_scatter", "torch_cluster", "pyg_lib", "triton"),
     *("matplotlib", "optuna", "pyarrow", "PIL", "skimage"),
-    *("sentence_transformers", "timm", "torchvision"),
+    *("sentence_transformers", "timm", "huggingface_hub"),
 }
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}

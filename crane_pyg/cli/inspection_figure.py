@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from crane_pyg.datasets.inspection import Inspection
+from crane_pyg.inspection import Inspection
 from crane_pyg.training.checkpoint import write_aside
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # of Okabe and Ito; also apart by dash and marker

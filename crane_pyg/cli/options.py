@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import torch
 
 from crane_pyg.datasets import load_dataset
-from crane_pyg.datasets.multimodal import SPLITS
+from crane_pyg.datasets.splits import SPLITS
 from crane_pyg.experiments import FIT_DEFAULTS, check_settings
 from crane_pyg.ops.fill import MISSING
 

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crane_pyg.datasets.preparation import Encoding, Rules, Sources, prepare
-from crane_pyg.datasets.preparation.columns import ITEM, LABEL, RATING, TIME, USER
-from crane_pyg.datasets.preparation.filters import RATIO
-from crane_pyg.datasets.preparation.selection import SPLITS
-from crane_pyg.datasets.preparation.sources import UNKNOWN
+from crane_pyg.datasets.columns import Role
+from crane_pyg.datasets.splits import RATIO, SPLITS
+from crane_pyg.preparation import Encoding, Rules, Sources, prepare
+from crane_pyg.preparation.sources import UNKNOWN_ITEMS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     encode.add_argument(
         "--image-encoder",
         default="auto",
-        help="colour-histogram+hog, timm/NAME or torchvision/NAME; auto takes a network if it is "
-        "here",
+        help="colour-histogram+hog or timm/NAME; auto takes a network if it is here",
     )
     encode.add_argument(
         "--cache", type=Path, default=_cache(), metavar="DIR", help="keeps what was encoded"
@@ -60,7 +58,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("columns (default: those with a usual name)")
-    for role in (USER, ITEM, RATING, TIME, LABEL):
+    for role in Role.OF_INTERACTIONS:
         group.add_argument(f"--{role}-column", metavar="NAME", help="of the interactions")
     group.add_argument("--item-id-column", metavar="NAME", help="of the items")
     group.add_argument("--text-columns", type=_list, metavar="A,B,...", help="of the items")
@@ -79,14 +77,14 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         "--min-interactions", type=int, default=0, metavar="K", help="of users with as many"
     )
     group.add_argument(
-        "--unknown-items", choices=UNKNOWN, default="error", help="those not in --items"
+        "--unknown-items", choices=UNKNOWN_ITEMS, default="error", help="those not in --items"
     )
     group.add_argument(
         "--split",
         choices=SPLITS,
         default="random",
         help="random; time: at two moments for all users; last: each user's last for test and the "
-        "one before for validation; given: by --label-column",
+        "one before for val; given: by --label-column",
     )
     group.add_argument(
         "--ratio", type=_ratio, default=",".join(map(str, RATIO)), help="of random and time"
@@ -95,8 +93,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    roles = (USER, ITEM, RATING, TIME, LABEL)
-    columns = {role: getattr(args, f"{role}_column") for role in roles}
+    columns = {role: getattr(args, f"{role}_column") for role in Role.OF_INTERACTIONS}
     sources = Sources(
         interactions=args.interactions,
         items=args.items,

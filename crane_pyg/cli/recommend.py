@@ -10,7 +10,8 @@ import torch
 
 from crane_pyg.cli import options
 from crane_pyg.datasets import MultimodalDataset
-from crane_pyg.datasets.ids import ORIGINAL, TITLE, read_ids
+from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
+from crane_pyg.datasets.ids import read_ids
 from crane_pyg.experiments.folder import write_text
 from crane_pyg.training import load_model, recommend
 from crane_pyg.training.recommendation import EXCLUDE
@@ -58,9 +59,9 @@ def run(args: argparse.Namespace) -> None:
     item = items[row, place].numpy()
     table = pd.DataFrame(
         {
-            "user": user_ids[ORIGINAL].to_numpy()[users[row].numpy()],
+            "user": user_ids[ORIGINAL_ID].to_numpy()[users[row].numpy()],
             "rank": place.numpy() + 1,
-            "item": item_ids[ORIGINAL].to_numpy()[item],
+            "item": item_ids[ORIGINAL_ID].to_numpy()[item],
             "score": scores[row, place].numpy(),
         }
     )
@@ -83,7 +84,7 @@ def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.Da
     numbers = range(size) if former is None else former.tolist()
     table = None if folder is None else read_ids(folder, kind, max(numbers, default=-1) + 1)
     if table is None:
-        return pd.DataFrame({ORIGINAL: [str(number) for number in numbers]})
+        return pd.DataFrame({ORIGINAL_ID: [str(number) for number in numbers]})
     return table.iloc[list(numbers)].reset_index(drop=True)
 
 
@@ -94,10 +95,10 @@ def _users(args: argparse.Namespace, ids: pd.DataFrame) -> torch.Tensor:
         wanted = args.users.split(",")
     else:
         wanted = args.users_file.read_text(encoding="utf-8-sig").splitlines()
-    place = pd.Series(range(len(ids)), index=ids[ORIGINAL])
+    place = pd.Series(range(len(ids)), index=ids[ORIGINAL_ID])
     unknown = [user for user in wanted if user not in place.index]
     if unknown:
-        known = json.dumps(ids[ORIGINAL][:3].tolist(), ensure_ascii=False)
+        known = json.dumps(ids[ORIGINAL_ID][:3].tolist(), ensure_ascii=False)
         raise ValueError(
             f"every user must be one of the data's, such as {known} "
             f"(got {len(unknown)} unknown: {', '.join(map(repr, unknown[:5]))})"

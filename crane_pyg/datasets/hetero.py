@@ -7,8 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import sort_edge_index
 
-from crane_pyg.ops.fill import fill_missing
-from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM, modalities
+from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM
 
 
 def build_hetero_data(
@@ -29,14 +28,14 @@ def build_hetero_data(
 
     Args:
         edge_index (torch.Tensor): Distinct pairs of a user and an item.
-        label (torch.Tensor): The split of each pair: 0 train, 1 validation, 2 test.
+        label (torch.Tensor): The split of each pair: 0 train, 1 val, 2 test.
         num_users (int): Number of users :math:`M`.
         num_items (int): Number of items :math:`N`.
         features (dict, optional): Item features by the name of their modality.
             (default: :obj:`None`)
-        masks (dict, optional): Which items have the modality, by its name; a modality that is
-            not named here is one that all items have. What an item lacks may hold anything here,
-            and zeros in the graph. (default: :obj:`None`)
+        masks (dict, optional): Which items have a modality, by its name. All items have a modality
+            that is not named here. The features of an item that lacks one may hold anything here,
+            and become zeros in the graph. (default: :obj:`None`)
 
     Shapes:
         - **edge_index:** :math:`(2, E)`, **label:** :math:`(E)`
@@ -65,14 +64,6 @@ def build_hetero_data(
     data[USER_TO_ITEM].test_edge_label_index = pairs[2]
     data[ITEM_TO_USER].edge_index = sort_edge_index(pairs[0].flip(0))
     return data
-
-
-def fill_modalities(data: HeteroData, missing: str) -> None:
-    """Puts :func:`~crane_pyg.ops.fill_missing` in the place of what items lack."""
-    store = data["item"]
-    for name in modalities(data):
-        filled = fill_missing(store[f"x_{name}"], store[f"{name}_mask"], missing)
-        store[f"x_{name}"], store[f"{name}_mask"] = filled
 
 
 def _check_pairs(edge_index: Tensor, label: Tensor, num_users: int, num_items: int) -> None:

@@ -1,12 +1,12 @@
-"""The tables ``users.csv`` and ``items.csv`` of a folder: what its numbers stand for."""
+"""The tables ``users.csv`` and ``items.csv``, which name what the numbers of a folder stand for."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from crane_pyg.datasets._reader import ITEM, USER
+from crane_pyg.datasets.columns import ITEM, ORIGINAL_ID, TITLE, USER
+from crane_pyg.datasets.tables import check_columns, open_table, read_columns
 
-ORIGINAL, TITLE = "original_id", "title"
 _NUMBER = {"users": USER, "items": ITEM}
 
 
@@ -14,13 +14,13 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
     """Reads the original ids of a folder's users or items, in the order of their numbers.
 
     Args:
-        folder (str or Path): Of a :class:`~crane_pyg.datasets.MultimodalDataset`.
+        folder (str or Path): The folder of a :class:`~crane_pyg.datasets.MultimodalDataset`.
         kind (str): ``'users'`` or ``'items'``.
-        size (int): How many there are.
+        size (int): The number of users or items of the data set.
 
     Returns:
-        a table with ``original_id`` and, if the file has it, ``title``, all text; :obj:`None` where
-        there is no such file.
+        A table of text with the column ``original_id`` and, if the file has it, ``title``;
+        :obj:`None` if there is no such file.
 
     Raises:
         ValueError: naming the file, if it lacks a column, does not number 0, 1, 2 and so on, has
@@ -29,13 +29,10 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
     path, number = Path(folder, f"{kind}.csv"), _NUMBER[kind]
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path}' must be a comma-separated table (got: {error})") from error
-    for column in (number, ORIGINAL):
-        if column not in table:
-            raise ValueError(f"'{path}', line 1: needs a column '{column}' (got {[*table]})")
+    source = open_table(path, delimiter=",")
+    check_columns(source, [number, ORIGINAL_ID])
+    columns = [number, ORIGINAL_ID, *([TITLE] if TITLE in source.columns else [])]
+    table = pd.DataFrame(dict(zip(columns, read_columns(source, columns))), dtype=str)
     wrong = table[number] != pd.Series(range(len(table)), dtype=int).astype(str)
     if wrong.any():
         row = int(wrong.argmax())
@@ -44,8 +41,10 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
         )
     if len(table) < size:
         raise ValueError(f"'{path}' must have a row for each of {size} {kind} (got {len(table)})")
-    twice = table[ORIGINAL].duplicated()
+    twice = table[ORIGINAL_ID].duplicated()
     if twice.any():
-        again = table[ORIGINAL][int(twice.argmax())]
-        raise ValueError(f"'{path}', column '{ORIGINAL}': must be distinct (got {again!r} twice)")
-    return table[[ORIGINAL, *([TITLE] if TITLE in table else [])]]
+        again = table[ORIGINAL_ID][int(twice.argmax())]
+        raise ValueError(
+            f"'{path}', column '{ORIGINAL_ID}': must be distinct (got {again!r} twice)"
+        )
+    return table[columns[1:]]

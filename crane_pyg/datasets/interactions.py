@@ -1,68 +1,185 @@
-"""Cleaning and splitting interactions, before they become a graph."""
+"""The interactions of a data set's folder: its ``.inter`` file, read strictly and split."""
 
-import torch
-from torch import Tensor
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
-TRAIN, VAL, TEST = 0, 1, 2
-SPLIT_NAMES = ("train", "validation", "test")
+import numpy as np
+
+from crane_pyg.datasets.columns import ITEM, LABEL, TIMESTAMP, USER
+from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
+from crane_pyg.datasets.splits import NEEDED_COLUMN, Split, label_interactions
+from crane_pyg.datasets.tables import Table, check_columns, open_table
 
 
-def merge_duplicates(edge_index: Tensor, label: Tensor) -> tuple[Tensor, Tensor, int]:
-    """Keeps every pair once, in its earliest split, sorted by user and then item.
+class _Kind(NamedTuple):
+    """What the cells of a column must be."""
 
-    Shapes:
-        - **input:** pairs :math:`(2, R)`, labels :math:`(R)`
-        - **output:** distinct pairs :math:`(2, E)`, their labels :math:`(E)`, and the number of
-          pairs found in more than one split
+    parse: Callable[[str], float]
+    dtype: type[np.number]
+    least: float
+    most: float
+    expected: str
+
+
+_ID = _Kind(int, np.int64, 0, 2**31 - 1, f"an integer from 0 to {2**31 - 1}")
+_LABEL = _Kind(int, np.int64, 0, 2, "an integer from 0 to 2")
+_LARGEST = float(np.finfo(np.float64).max)
+_TIME = _Kind(float, np.float64, -_LARGEST, _LARGEST, "a finite number")
+_KINDS = {USER: _ID, ITEM: _ID, LABEL: _LABEL, TIMESTAMP: _TIME}
+
+
+class Interactions(NamedTuple):
+    """Rows of a file, in its order.
+
+    Shapes: all :math:`(R)`, the timestamp in :obj:`float64`, the others in :obj:`int64`; label and
+    timestamp are :obj:`None` where they were not asked for.
     """
-    order = label.argsort(stable=True)
-    order = order[_pair_key(edge_index)[order].argsort(stable=True)]
-    edge_index, label = edge_index[:, order], label[order]
-    _, count = torch.unique_consecutive(_pair_key(edge_index), return_counts=True)
-    last = count.cumsum(0) - 1
-    first = last - count + 1
-    num_leaked = int((label[first] != label[last]).sum())
-    return edge_index[:, first], label[first], num_leaked
+
+    user: np.ndarray
+    item: np.ndarray
+    label: np.ndarray | None = None
+    timestamp: np.ndarray | None = None
 
 
-def drop_rare_users(edge_index: Tensor, label: Tensor, least: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Keeps the pairs of users with enough of them, and numbers these users without gaps.
+class SplitInteractions(NamedTuple):
+    """Distinct pairs of a user and an item, each in one split.
 
     Args:
-        edge_index (torch.Tensor): Distinct pairs.
-        label (torch.Tensor): The label of each pair.
-        least (int): How many pairs a user needs, at least 1.
-
-    Shapes:
-        - **input:** pairs :math:`(2, E)`, labels :math:`(E)`
-        - **output:** pairs :math:`(2, E')`, labels :math:`(E')`, and the former ids of the users
-          :math:`(M')`, ascending
+        user (numpy.ndarray): The user of each pair.
+        item (numpy.ndarray): The item of each pair.
+        label (numpy.ndarray): The split of each pair.
+        original_user (numpy.ndarray): The number that each user had before rare ones were dropped.
+        num_duplicates (int): Rows merged away because they repeat a pair.
+        num_leaked (int): Pairs found in more than one split.
     """
-    user, inverse, count = torch.unique(edge_index[0], return_inverse=True, return_counts=True)
-    kept = user[count >= least]
-    is_kept = (count >= least)[inverse]
-    edge_index = edge_index[:, is_kept]
-    edge_index = torch.stack([torch.searchsorted(kept, edge_index[0]), edge_index[1]])
-    return edge_index, label[is_kept], kept
+
+    user: np.ndarray
+    item: np.ndarray
+    label: np.ndarray
+    original_user: np.ndarray
+    num_duplicates: int
+    num_leaked: int
 
 
-def random_split(num_interactions: int, seed: int) -> Tensor:
-    """Labels interactions train, validation or test at random, 8:1:1.
+def find_interactions(folder: str | Path, name: str | None = None) -> Path:
+    """Returns the path of ``<name>.inter``, or of the only ``.inter`` file in :obj:`folder`.
+
+    Raises:
+        ValueError: if there is no such folder or file, or there are several and no name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"The data folder does not exist (got '{folder}')")
+    if name is not None:
+        path = folder / f"{name}.inter"
+        if not path.is_file():
+            raise ValueError(f"There is no file '{path.name}' in '{folder}' (got name={name!r})")
+        return path
+    found = [path for path in sorted(folder.glob("*.inter")) if not path.name.startswith(".")]
+    if len(found) != 1:
+        names = [path.name for path in found]
+        raise ValueError(f"'{folder}' must hold one '.inter' file, or pass `name` (got {names})")
+    return found[0]
+
+
+def read_interactions(path: str | Path, *, split: Split = "given") -> Interactions:
+    """Reads a tab-separated table of interactions, one row each, in file order.
 
     Args:
-        num_interactions (int): How many interactions to label.
-        seed (int): Equal seeds give equal labels.
+        path (str or Path): A text file whose header names at least the columns ``userID`` and
+            ``itemID``. Other columns are not looked at, but for the one of the split.
+        split (str, optional): The split to be made, which decides on the third column that is
+            read: ``'given'`` needs ``x_label`` (0 train, 1 val, 2 test), ``'time'`` and ``'last'``
+            need ``timestamp``, and ``'random'`` none. (default: :obj:`'given'`)
 
-    Shapes:
-        - **output:** labels :math:`(E)`: 1 and 2 for a tenth each, rounded down, 0 for the rest
+    Raises:
+        ValueError: naming the file, the column, the line (counted from 1) and the value, if a
+            column is missing, the file has no rows, an id is not an integer from 0 to
+            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not a finite number.
     """
-    size = num_interactions // 10
-    order = torch.randperm(num_interactions, generator=torch.Generator().manual_seed(seed))
-    label = torch.full((num_interactions,), TRAIN)
-    label[order[:size]] = VAL
-    label[order[size : 2 * size]] = TEST
-    return label
+    table = open_table(Path(path), delimiter="\t", quoted=False)
+    needed = NEEDED_COLUMN.get(split)
+    columns = [USER, ITEM] if needed is None else [USER, ITEM, needed]
+    check_columns(table, columns)
+    parts: dict[str, list[np.ndarray]] = {column: [] for column in columns}
+    num_rows = 0
+    for block in table.blocks(columns):
+        for column, values in zip(columns, block):
+            parts[column].append(_parse(table, column, values, num_rows))
+        num_rows += len(block[0])
+    if num_rows == 0:
+        raise ValueError(f"'{path}' has a header but no interactions (got 0 rows)")
+    read = {column: np.concatenate(part) for column, part in parts.items()}
+    return Interactions(read[USER], read[ITEM], read.get(LABEL), read.get(TIMESTAMP))
 
 
-def _pair_key(edge_index: Tensor) -> Tensor:
-    return edge_index[0] * (edge_index[1].max() + 1) + edge_index[1]
+def split_interactions(
+    rows: Interactions, *, split: Split = "given", seed: int = 0, min_user_interactions: int = 0
+) -> SplitInteractions:
+    """Keeps each pair once, drops users with too few of them, and labels what is left.
+
+    Args:
+        rows (Interactions): What :func:`read_interactions` returned for the same split.
+        split (str, optional): See :func:`~crane_pyg.datasets.splits.label_interactions`.
+            (default: :obj:`'given'`)
+        seed (int, optional): The seed of the random split. (default: :obj:`0`)
+        min_user_interactions (int, optional): Distinct pairs that a user needs to stay; if any
+            user goes, the others are numbered anew without gaps. (default: :obj:`0`)
+    """
+    user, item, label, timestamp = rows
+    kept, num_leaked = distinct_pairs(user, item, label=label, timestamp=timestamp)
+    num_duplicates = len(user) - len(kept)
+    original_user = np.arange(int(user.max()) + 1)
+    if min_user_interactions > 0:
+        kept = kept[k_core(user[kept], item[kept], min_user=min_user_interactions)]
+        renumbered, original_user = renumber(user[kept])
+    else:
+        renumbered = user[kept]
+    drawn = label_interactions(
+        split,
+        renumbered,
+        item[kept],
+        label=None if label is None else label[kept],
+        timestamp=None if timestamp is None else timestamp[kept],
+        seed=seed,
+    )
+    return SplitInteractions(
+        renumbered, item[kept], drawn, original_user, num_duplicates, num_leaked
+    )
+
+
+def check_items(path: Path, item: np.ndarray, feature_path: Path, num_rows: int) -> None:
+    """Raises a :class:`ValueError` if an interaction in :obj:`path` has no feature row."""
+    beyond = np.flatnonzero(item >= num_rows)
+    if len(beyond):
+        row = int(beyond[0])
+        where = open_table(path, delimiter="\t", quoted=False).where(row)
+        raise ValueError(
+            f"{where}, column '{ITEM}': must be below {num_rows}, the number of rows of "
+            f"'{feature_path}' (got {item[row]})"
+        )
+
+
+def _parse(table: Table, column: str, values: list[str], num_before: int) -> np.ndarray:
+    """Parses a block of a column, of which ``num_before`` rows came before."""
+    kind = _KINDS[column]
+    try:
+        number = np.fromiter(map(kind.parse, values), kind.dtype, len(values))
+        good = ((number >= kind.least) & (number <= kind.most)).all() and "_" not in "".join(values)
+    except (ValueError, OverflowError):
+        good = False
+    if not good:
+        row = next(row for row, value in enumerate(values) if not _fits(value, kind))
+        raise ValueError(
+            f"{table.where(num_before + row)}, column '{column}': must be {kind.expected} "
+            f"(got {values[row]!r})"
+        )
+    return number
+
+
+def _fits(value: str, kind: _Kind) -> bool:
+    try:
+        return "_" not in value and kind.least <= kind.parse(value) <= kind.most
+    except ValueError:
+        return False

@@ -5,20 +5,27 @@ from pathlib import Path
 from crane_pyg.datasets.amazon import AmazonMultimodal
 from crane_pyg.datasets.amazon.categories import find_category, guess_category
 from crane_pyg.datasets.multimodal import MultimodalDataset
+from crane_pyg.datasets.splits import Split
 from crane_pyg.datasets.synthetic import PRESETS, SyntheticMultimodal
+from crane_pyg.ops.fill import Missing
 
 AMAZON = "amazon:"
+
+
+def holds_originals(folder: Path) -> bool:
+    """Whether a folder keeps files to be converted, rather than a data set."""
+    return (folder / "raw").is_dir() and not any(folder.glob("*.inter"))
 
 
 def load_dataset(
     source: str | Path,
     *,
-    split: str = "given",
+    split: Split = "given",
     seed: int = 0,
     min_user_interactions: int = 0,
-    missing: str = "mask",
+    missing: Missing = "mask",
 ) -> MultimodalDataset | SyntheticMultimodal:
-    """Read a folder, or draw a synthetic preset, whichever :obj:`source` names.
+    """Reads a folder, or draws a synthetic preset, whichever :obj:`source` names.
 
     Args:
         source: a folder that :class:`MultimodalDataset` reads; one whose folder ``raw`` holds the
@@ -37,7 +44,7 @@ def load_dataset(
     if not folder.is_dir() and name.startswith(AMAZON):
         category = find_category(name.removeprefix(AMAZON))
         folder = Path("data", f"amazon-{category.short}")
-    elif (folder / "raw").is_dir() and not any(folder.glob("*.inter")):
+    elif holds_originals(folder):
         category = guess_category(folder / "raw")
     if category is not None:
         return AmazonMultimodal(

@@ -4,41 +4,33 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from crane_pyg.datasets._reader import (
-    LABEL,
-    TIMESTAMP,
-    check_items,
-    find_features,
-    find_interactions,
-    read_features,
-    read_interactions,
-)
-from crane_pyg.datasets.hetero import build_hetero_data, fill_modalities
+from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.interactions import (
-    SPLIT_NAMES,
-    drop_rare_users,
-    merge_duplicates,
-    random_split,
+    check_items,
+    find_interactions,
+    read_interactions,
+    split_interactions,
 )
-from crane_pyg.datasets.preparation.filters import split_by_time
+from crane_pyg.datasets.npy import find_features, read_features
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.ops.fill import check_missing
-
-SPLITS = {"given": LABEL, "random": None, "time": TIMESTAMP}  # and the column each needs
+from crane_pyg.datasets.splits import Split, check_labels, check_split
+from crane_pyg.ops.fill import Missing
+from crane_pyg.transforms import FillMissing
 
 
 class MultimodalDataset(InMemoryDataset):
     r"""Interactions and item features read from the files of one folder.
 
     The folder holds ``<name>.inter``, a tab-separated table with the columns ``userID``,
-    ``itemID`` and ``x_label`` (0 train, 1 validation, 2 test), and any number of
+    ``itemID`` and ``x_label`` (0 train, 1 val, 2 test), and any number of
     ``<modality>_feat.npy``, whose row :math:`i` belongs to item :math:`i`. An item whose row is
-    zero everywhere lacks that modality. A pair that occurs several times is kept once, in its
-    earliest split.
+    zero everywhere lacks that modality. A pair that occurs several times is kept once: in its
+    earliest split, at its earliest time.
 
     Files are read at construction and never written, so nothing can go stale. See
     :func:`~crane_pyg.datasets.build_hetero_data` for what ``dataset[0]`` holds and
@@ -49,8 +41,9 @@ class MultimodalDataset(InMemoryDataset):
         name (str, optional): Which ``.inter`` file to read, without its ending. If :obj:`None`,
             the folder must hold exactly one. (default: :obj:`None`)
         split (str, optional): ``'given'`` takes the split from ``x_label``; ``'random'`` draws
-            one, 8:1:1 over all interactions, ``'time'`` the same by the column ``timestamp``
-            at two moments that are the same for all users; these do not need ``x_label``.
+            one, 8:1:1 over all interactions. By the column ``timestamp``, ``'time'`` cuts 8:1:1 at
+            two moments that are the same for all users, and ``'last'`` takes each user's last
+            interaction for test and the one before for val. Only ``'given'`` needs ``x_label``.
             (default: :obj:`'given'`)
         seed (int, optional): Seed of the random split. (default: :obj:`0`)
         min_user_interactions (int, optional): Drops, before splitting, users with fewer distinct
@@ -77,21 +70,20 @@ class MultimodalDataset(InMemoryDataset):
         root: str | os.PathLike[str],
         *,
         name: str | None = None,
-        split: str = "given",
+        split: Split = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        if split not in SPLITS:
-            raise ValueError(f"`split` must be one of {list(SPLITS)} (got {split!r})")
+        check_split(split)
         if min_user_interactions < 0:
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"
             )
-        check_missing(missing)
+        self._fill = FillMissing(missing)
         super().__init__(os.fspath(root), transform, pre_transform, force_reload=force_reload)
         self.split = split
         self.seed = seed
@@ -126,66 +118,43 @@ class MultimodalDataset(InMemoryDataset):
 
     def _read(self) -> HeteroData:
         features, masks, source = _read_modalities(self.folder)
-        rows, given = read_interactions(self._path, column=SPLITS[self.split])
-        num_users, num_items = (rows.max(dim=1).values + 1).tolist()
+        rows = read_interactions(self._path, split=self.split)
+        num_items = int(rows.item.max()) + 1
         if source is not None:
-            rows_of_features = next(iter(features.values())).size(0)
-            check_items(self._path, rows[1], source, rows_of_features)
-            num_items = rows_of_features
-
-        label = torch.zeros_like(rows[0]) if given is None else given
-        pairs, label, num_leaked = merge_duplicates(rows, label)
-        num_duplicates = rows.size(1) - pairs.size(1)
-        original_id = torch.arange(num_users)
-        if self.min_user_interactions > 0:
-            pairs, label, original_id = drop_rare_users(pairs, label, self.min_user_interactions)
-        num_dropped = num_users - original_id.numel()
-
-        if self.split != "given":
-            label = self._draw_split(label)
-        if self.split == "time":
-            num_leaked = 0  # a pair at several moments, kept at the earliest
-        self._check_splits(label)
+            num_items = next(iter(features.values())).size(0)
+            check_items(self._path, rows.item, source, num_items)
+        found = split_interactions(
+            rows,
+            split=self.split,
+            seed=self.seed,
+            min_user_interactions=self.min_user_interactions,
+        )
+        check_labels(
+            found.label,
+            where=f"'{self._path}'",
+            got=f"{len(found.label):,} interactions with split={self.split!r}, "
+            f"min_user_interactions={self.min_user_interactions}",
+        )
+        num_users = len(found.original_user)
         data = build_hetero_data(
-            pairs,
-            label,
-            num_users=original_id.numel(),
+            torch.from_numpy(np.stack([found.user, found.item])),
+            torch.from_numpy(found.label),
+            num_users=num_users,
             num_items=num_items,
             features=features,
             masks=masks,
         )
+        num_dropped = int(rows.user.max()) + 1 - num_users
         if num_dropped > 0:
-            data["user"].original_id = original_id
+            data["user"].original_id = torch.from_numpy(found.original_user)
         self.report = DatasetReport.from_data(
             data,
-            num_duplicates=num_duplicates,
-            num_leaked=num_leaked,
+            num_duplicates=found.num_duplicates,
+            num_leaked=found.num_leaked,
             num_dropped_users=num_dropped,
             missing=self.missing,
         )
-        fill_modalities(data, self.missing)
-        return data
-
-    def _draw_split(self, time: Tensor) -> Tensor:
-        if len(time) < 10:
-            raise ValueError(
-                f"'{self._path}': the split {self.split!r} needs 10 distinct interactions "
-                f"(got {len(time)} with "
-                f"min_user_interactions={self.min_user_interactions})"
-            )
-        if self.split == "random":
-            return random_split(len(time), self.seed)
-        return torch.from_numpy(split_by_time(time.numpy()))
-
-    def _check_splits(self, label: Tensor) -> None:
-        for value, count in enumerate(torch.bincount(label, minlength=3).tolist()):
-            if count == 0:
-                raise ValueError(
-                    f"'{self._path}', column '{SPLITS[self.split]}': the {SPLIT_NAMES[value]} "
-                    f"split is empty: no pair is left with {LABEL} {value} "
-                    f"(got split={self.split!r}, "
-                    f"min_user_interactions={self.min_user_interactions})"
-                )
+        return self._fill(data)
 
     def __repr__(self) -> str:
         report = self.report

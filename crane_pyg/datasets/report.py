@@ -1,10 +1,11 @@
-"""What a data set holds, and what was done to it while reading."""
+"""The report of a data set: what it holds, and what was done to it while reading."""
 
 from dataclasses import dataclass
 
 import torch
 from torch_geometric.data import HeteroData
 
+from crane_pyg.ops.fill import Missing
 from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM, modalities
 
 
@@ -16,8 +17,8 @@ class DatasetReport:
         num_users (int): Users, those without interactions included.
         num_items (int): Items, those without interactions included.
         num_train (int): Training interactions.
-        num_val (int): Validation interactions.
-        num_test (int): Test interactions.
+        num_val (int): Interactions held out for choosing settings.
+        num_test (int): Interactions held out for the final test.
         num_duplicates (int): Rows merged away because they repeat a pair.
         num_leaked (int): Pairs found in more than one split, kept in the earliest.
         num_dropped_users (int): Users left out for having too few interactions.
@@ -26,7 +27,8 @@ class DatasetReport:
         items_without_modality (int): Items that lack every modality.
         num_missing (dict): How many items lack each modality (their row is all zero).
         notes (tuple, optional): Lines on what only some data sets have. (default: :obj:`()`)
-        missing (str, optional): What stands for it: ``'mask'``, ``'mean'`` or ``'zero'``.
+        missing (str, optional): What stands for missing features: ``'mask'``, ``'mean'`` or
+            ``'zero'``.
             (default: :obj:`'mask'`)
     """
 
@@ -43,7 +45,7 @@ class DatasetReport:
     items_without_modality: int
     num_missing: dict[str, int]
     notes: tuple[str, ...] = ()
-    missing: str = "mask"
+    missing: Missing = "mask"
 
     @classmethod
     def from_data(
@@ -53,9 +55,18 @@ class DatasetReport:
         num_duplicates: int = 0,
         num_leaked: int = 0,
         num_dropped_users: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
     ) -> "DatasetReport":
-        """Counts :obj:`data`; what happened before, or shall happen to gaps, must be told."""
+        """Counts what a graph holds, before missing features are filled.
+
+        Args:
+            data (HeteroData): A graph as :func:`~crane_pyg.datasets.build_hetero_data` builds it.
+            num_duplicates (int, optional): See above, like all that follow: what the graph itself
+                does not show. (default: :obj:`0`)
+            num_leaked (int, optional): See above. (default: :obj:`0`)
+            num_dropped_users (int, optional): See above. (default: :obj:`0`)
+            missing (str, optional): See above. (default: :obj:`'mask'`)
+        """
         num_users, num_items = data["user"].num_nodes, data["item"].num_nodes
         store = data[USER_TO_ITEM]
         lacking = {name: ~data["item"][f"{name}_mask"] for name in modalities(data)}
@@ -87,7 +98,7 @@ class DatasetReport:
             f"users: {self.num_users:,} ({self.users_without_train:,} without training edge)",
             f"items: {self.num_items:,} ({self.items_without_train:,} without training edge, "
             f"{self.items_without_modality:,} without any modality)",
-            f"interactions: {self.num_interactions:,} (train {self.num_train:,}, validation "
+            f"interactions: {self.num_interactions:,} (train {self.num_train:,}, val "
             f"{self.num_val:,}, test {self.num_test:,}; density {density:.3%})",
             f"duplicate rows merged: {self.num_duplicates:,}",
             f"pairs in more than one split, kept in the earliest: {self.num_leaked:,}",

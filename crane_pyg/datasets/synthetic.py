@@ -16,10 +16,11 @@ from crane_pyg.datasets._planted import (
     draw_view,
     draw_world,
 )
-from crane_pyg.datasets.hetero import build_hetero_data, fill_modalities
-from crane_pyg.datasets.interactions import random_split
+from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.ops.fill import check_missing
+from crane_pyg.datasets.splits import split_at_random
+from crane_pyg.ops.fill import Missing
+from crane_pyg.transforms import FillMissing
 
 
 class Preset(NamedTuple):
@@ -65,10 +66,11 @@ class SyntheticMultimodal(InMemoryDataset):
             :math:`(0, 1]`. (default: :obj:`1.0`)
         visual_dim (int, optional): Width of the visual features; the preset's if :obj:`None`.
             Interactions do not depend on it. (default: :obj:`None`)
-        textual_dim (int, optional): Likewise for the textual features. (default: :obj:`None`)
+        textual_dim (int, optional): Width of the textual features; the preset's if :obj:`None`.
+            (default: :obj:`None`)
         missing_rate (float, optional): The share of items that lack a modality, drawn for each
             modality by itself, in :math:`[0, 1)`. (default: :obj:`0.0`)
-        missing (str, optional): What stands for it, see :class:`MultimodalDataset`.
+        missing (str, optional): What stands for missing features, see :class:`MultimodalDataset`.
             (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after drawing. (default: :obj:`None`)
@@ -83,7 +85,7 @@ class SyntheticMultimodal(InMemoryDataset):
         visual_dim: int | None = None,
         textual_dim: int | None = None,
         missing_rate: float = 0.0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
     ) -> None:
@@ -91,7 +93,7 @@ class SyntheticMultimodal(InMemoryDataset):
             raise ValueError(f"`preset` must be one of {list(PRESETS)} (got {preset!r})")
         if not 0.0 <= missing_rate < 1.0:
             raise ValueError(f"`missing_rate` must lie in [0, 1) (got {missing_rate})")
-        check_missing(missing)
+        fill = FillMissing(missing)
         sizes = _scaled(PRESETS[preset], scale)
         if visual_dim is not None:
             sizes = sizes._replace(visual_dim=visual_dim)
@@ -105,7 +107,7 @@ class SyntheticMultimodal(InMemoryDataset):
         self.seed = seed
         data = _draw(sizes, seed, missing_rate)
         self.report = DatasetReport.from_data(data, missing=missing)
-        fill_modalities(data, missing)
+        data = fill(data)
         self.data = data if pre_transform is None else pre_transform(data)
 
     def __repr__(self) -> str:
@@ -153,7 +155,7 @@ def _draw(sizes: Preset, seed: int, missing_rate: float) -> HeteroData:
 
     data = build_hetero_data(
         pairs,
-        random_split(pairs.size(1), seed),
+        torch.from_numpy(split_at_random(pairs.size(1), seed=seed)),
         num_users=sizes.num_users,
         num_items=sizes.num_items,
         features=features,

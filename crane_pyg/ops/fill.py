@@ -1,22 +1,30 @@
-"""What to put where an item lacks a modality."""
+"""Filling the features of items that lack a modality."""
+
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-MISSING = ("mask", "mean", "zero")
+Missing = Literal["mask", "mean", "zero"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
-def fill_missing(x: Tensor, mask: Tensor, missing: str) -> tuple[Tensor, Tensor]:
-    """Features and mask with the rows filled that an item lacks; ``'mask'`` fills none.
+def fill_missing(x: Tensor, mask: Tensor, missing: Missing) -> tuple[Tensor, Tensor]:
+    """Fills the rows of features that are missing.
 
     Args:
-        x (Tensor): ``[N, d]`` features.
-        mask (Tensor): ``[N]`` bool, false where a row is missing.
-        missing: ``'mask'``; ``'mean'`` of the rows that are there, zeros if there are none;
-            ``'zero'``. A filled row is one like the others: its mask becomes true.
+        x (torch.Tensor): The features.
+        mask (torch.Tensor): Which rows are there.
+        missing (str): ``'mask'`` fills nothing. ``'mean'`` fills in the mean of the rows that are
+            there, zeros if there are none, and ``'zero'`` fills in zeros; the mask is then true
+            everywhere.
+
+    Shapes:
+        - **x:** :math:`(N, d)`, **mask:** :math:`(N)` in :obj:`bool`
+        - **output:** features and mask, of the same shapes
 
     Raises:
-        ValueError: if ``missing`` is none of these.
+        ValueError: if :obj:`missing` is none of these.
     """
     check_missing(missing)
     if missing == "mask" or bool(mask.all()):
@@ -28,5 +36,6 @@ def fill_missing(x: Tensor, mask: Tensor, missing: str) -> tuple[Tensor, Tensor]
 
 
 def check_missing(missing: str) -> None:
+    """Raises a :class:`ValueError` if :func:`fill_missing` knows no such way to fill."""
     if missing not in MISSING:
         raise ValueError(f"missing must be one of {', '.join(MISSING)} (got {missing!r})")

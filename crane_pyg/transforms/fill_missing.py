@@ -1,31 +1,32 @@
-"""Filling the features that items lack, in the place of masking them."""
+"""Filling the features of items that lack a modality, instead of masking them."""
 
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops.fill import check_missing, fill_missing
+from crane_pyg.ops.fill import Missing, check_missing, fill_missing
 from crane_pyg.schema import modalities
 
 
 class FillMissing(BaseTransform):
     """Fills the rows of items that lack a modality, and sets their masks to true.
 
-    Models leave masked items out wherever a modality speaks; this makes them take part with made-up
-    features, as most of the literature's preprocessing does. What either costs:
-    ``benchmarks/results/``.
+    Models leave masked items out wherever a modality is used. With this transform they take part,
+    with made-up features, as in most of the literature's preprocessing. ``benchmarks/results/``
+    compares the two.
 
     Args:
-        missing: ``'mean'`` of the items that have the modality, or ``'zero'``; ``'mask'`` leaves
-            everything as it is.
+        missing (str): ``'mean'`` of the items that have the modality, or ``'zero'``; ``'mask'``
+            leaves everything as it is.
 
     Shapes:
-        - **data['item']:** ``x_m`` ``[N, d_m]`` and ``m_mask`` ``[N]`` bool
+        - **data['item']:** ``x_m`` :math:`(N, d_m)` and ``m_mask`` :math:`(N)` in :obj:`bool`, for
+          each modality ``m``
 
     Raises:
-        ValueError: if ``missing`` is none of these.
+        ValueError: if :obj:`missing` is none of these.
     """
 
-    def __init__(self, missing: str) -> None:
+    def __init__(self, missing: Missing) -> None:
         check_missing(missing)
         self.missing = missing
 

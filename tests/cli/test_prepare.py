@@ -18,6 +18,6 @@ def test_from_a_log_to_a_trained_model(tmp_path, capsys):
     )
     shown, printed = capsys.readouterr()[::-1]
     assert "log.tsv: user = reader, item = book" in shown.splitlines()
-    assert "interactions: 200 (train 160, validation 20, test 20)" in printed.splitlines()
+    assert "interactions: 200 (train 160, val 20, test 20)" in printed.splitlines()
     main(["train", out, "--model", "lightgcn", "--epochs", "1", "--device", "cpu"])
     assert "lightgcn on out" in capsys.readouterr().out

@@ -145,10 +145,10 @@ def refused(capsys, folder, run, options, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("userID,name\n0,a\n", "users.csv', line 1: needs a column 'original_id'"),
+        ("userID,name\n0,a\n", "users.csv' needs a column 'original_id'"),
         ("userID,original_id\n1,a\n", "row 0, column 'userID': must be 0 (got '1')"),
         ("userID,original_id\n0,a\n1,b\n", "must have a row for each of 12 users (got 2)"),
-        ("", "must be a comma-separated table"),
+        ("", "users.csv', line 1: must name the columns"),
         (
             "userID,original_id\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(12)),
             "must be distinct (got 'a' twice)",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from gpu_device import DEVICE
+
+from tests.gpu.gpu_device import DEVICE
 
 HERE = Path(__file__).parent
 

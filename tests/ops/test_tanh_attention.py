@@ -3,12 +3,12 @@ import math
 
 import pytest
 import torch
-from attention_cases import NAMES, dense, make, op, output_and_grads
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from crane_pyg.ops.attention import tanh_attention
+from tests.ops.attention_cases import NAMES, dense, make, op, output_and_grads
 
 tiled_module = importlib.import_module("crane_pyg.ops.attention.tiled")
 

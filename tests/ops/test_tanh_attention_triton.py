@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from attention_cases import (
+
+from crane_pyg.nn import RecursiveCrossModalAttention
+from crane_pyg.ops.attention import door, tanh_attention
+from tests.ops.attention_cases import (
     DEVICE,
     DTYPES,
     NAMES,
@@ -23,9 +26,6 @@ from attention_cases import (
     op,
     output_and_grads,
 )
-
-from crane_pyg.nn import RecursiveCrossModalAttention
-from crane_pyg.ops.attention import door, tanh_attention
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 fused = import_kernels()

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from crane_pyg.datasets._reader import ITEM, LABEL, TIMESTAMP, USER
 from crane_pyg.datasets.amazon.categories import Category, find_category
 from crane_pyg.datasets.amazon.image_features import WIDTH, copy_image_features
 from crane_pyg.datasets.amazon.reviews import Reviews, read_reviews
 from crane_pyg.datasets.amazon.texts import read_texts
-from crane_pyg.datasets.interactions import random_split
-from crane_pyg.datasets.preparation.filters import split_by_time
-from crane_pyg.datasets.preparation.folder import check_out, whole_folder
-from crane_pyg.datasets.preparation.text import Encoded, encode_texts
-from crane_pyg.datasets.preparation.writer import RATING, fill_folder, open_features
+from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER
+from crane_pyg.datasets.folder import check_out, whole_folder
+from crane_pyg.datasets.npy import create_features, features_path
+from crane_pyg.datasets.splits import DRAWN, Split, check_split, label_interactions
+from crane_pyg.datasets.writer import fill_folder
+from crane_pyg.encoders import EncodedTexts, encode_texts
 
 IMAGE, TEXT = "image", "text"
 
@@ -23,7 +23,7 @@ def convert_amazon(
     name: str,
     out: str | Path,
     *,
-    split: str = "random",
+    split: Split = "random",
     seed: int = 0,
     text_encoder: str = "auto",
     overwrite: bool = False,
@@ -32,7 +32,7 @@ def convert_amazon(
 
     Only the metadata and features of items that were reviewed are kept, and never is a whole file
     in memory. Users and items are numbered in the order of their ids (``users.csv``,
-    ``items.csv``). Of several reviews of one item by one user the latest counts. An item without
+    ``items.csv``). Of several reviews of one item by one user the earliest counts. An item without
     an image or without any text has a row of zeros there, which says that it lacks the modality.
 
     Args:
@@ -41,11 +41,11 @@ def convert_amazon(
         name (str): The category: ``'Baby'``, ``'Sports'``, ``'Clothing'``, ``'Electronics'`` or
             another as its files spell it.
         out (str or Path): The folder to write; all of it or nothing.
-        split (str, optional): ``'random'``, 8:1:1 over all interactions, or ``'time'``, at
-            two moments that are the same for all users. (default: :obj:`'random'`)
-        seed (int, optional): Of the random split. (default: :obj:`0`)
-        text_encoder (str, optional): What makes the text features, see
-            :func:`~crane_pyg.datasets.preparation.text.encode_texts`. (default: :obj:`'auto'`)
+        split (str, optional): ``'random'``, ``'time'`` or ``'last'``, see
+            :class:`~crane_pyg.datasets.MultimodalDataset`. (default: :obj:`'random'`)
+        seed (int, optional): The seed of the random split. (default: :obj:`0`)
+        text_encoder (str, optional): The encoder that makes the text features, see
+            :func:`~crane_pyg.encoders.encode_texts`. (default: :obj:`'auto'`)
         overwrite (bool, optional): Whether a data set in :obj:`out` may be replaced.
             (default: :obj:`False`)
 
@@ -53,8 +53,7 @@ def convert_amazon(
         ValueError: naming the file and the line or record, for whatever is wrong there, or
             listing the files that are missing.
     """
-    if split not in ("random", "time"):
-        raise ValueError(f"`split` must be 'random' or 'time' (got {split!r})")
+    check_split(split, DRAWN)
     raw, out, category = Path(raw), Path(out), find_category(name)
     missing = [file for file in category.files if not (raw / file).is_file()]
     if missing:
@@ -65,7 +64,7 @@ def convert_amazon(
     reviews = read_reviews(raw / category.reviews)
     meta = read_texts(raw / category.meta, reviews.items)
     with whole_folder(out, overwrite=overwrite) as folder:
-        images = open_features(folder, IMAGE, (len(reviews.items), WIDTH))
+        images = create_features(features_path(folder, IMAGE), (len(reviews.items), WIDTH))
         repeated_images = copy_image_features(raw / category.image_features, reviews.items, images)
         del images  # what it maps counts as memory of this process
         encoded = _encode(raw / category.meta, meta.texts, text_encoder)
@@ -99,14 +98,14 @@ def fingerprint(raw: Path, category: Category) -> dict[str, list[int]]:
     return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
 
 
-def _encode(path: Path, texts: list[str], encoder: str) -> Encoded:
+def _encode(path: Path, texts: list[str], encoder: str) -> EncodedTexts:
     if not any(texts):
         raise ValueError(f"'{path}' must have a text about an item (got {len(texts)} without)")
     return encode_texts(texts, encoder=encoder)
 
 
-def _table(reviews: Reviews, split: str, seed: int) -> pd.DataFrame:
+def _table(reviews: Reviews, split: Split, seed: int) -> pd.DataFrame:
     user, item = reviews.pairs
-    label = random_split(len(user), seed) if split == "random" else split_by_time(reviews.time)
+    label = label_interactions(split, user, item, timestamp=reviews.time, seed=seed)
     known = {RATING: reviews.rating, TIMESTAMP: reviews.time}
     return pd.DataFrame({USER: user, ITEM: item, LABEL: label, **known})

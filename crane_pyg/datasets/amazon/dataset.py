@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from crane_pyg.datasets._reader import find_features
 from crane_pyg.datasets.amazon.categories import find_category, find_preprocessed
 from crane_pyg.datasets.amazon.convert import convert_amazon, fingerprint
 from crane_pyg.datasets.amazon.download import download_originals
+from crane_pyg.datasets.folder import METADATA
 from crane_pyg.datasets.multimodal import MultimodalDataset
-from crane_pyg.datasets.preparation.folder import METADATA
+from crane_pyg.datasets.npy import find_features
+from crane_pyg.datasets.splits import Split
+from crane_pyg.ops.fill import Missing
 
 
 class AmazonMultimodal(MultimodalDataset):
@@ -43,8 +45,8 @@ class AmazonMultimodal(MultimodalDataset):
         seed (int, optional): Seed of the random split. (default: :obj:`0`)
         min_user_interactions (int, optional): See :class:`MultimodalDataset`. (default: :obj:`0`)
         missing (str, optional): See :class:`MultimodalDataset`. (default: :obj:`'mask'`)
-        text_encoder (str, optional): What makes text features of original files, see
-            :func:`~crane_pyg.datasets.preparation.text.encode_texts`. If :obj:`None`, what was
+        text_encoder (str, optional): The encoder that makes text features of original files, see
+            :func:`~crane_pyg.encoders.encode_texts`. If :obj:`None`, what was
             used before, or ``'auto'``. (default: :obj:`None`)
         sha256 (dict, optional): Digests of original files by their names, which downloads must
             have. (default: :obj:`None`)
@@ -63,10 +65,10 @@ class AmazonMultimodal(MultimodalDataset):
         root: str | os.PathLike[str],
         name: str,
         *,
-        split: str = "given",
+        split: Split = "given",
         seed: int = 0,
         min_user_interactions: int = 0,
-        missing: str = "mask",
+        missing: Missing = "mask",
         text_encoder: str | None = None,
         sha256: Mapping[str, str] | None = None,
         transform: Callable | None = None,

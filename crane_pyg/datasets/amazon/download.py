@@ -44,9 +44,9 @@ def download_originals(
     is known of it; without one, only its length is checked.
 
     Args:
-        category (Category): Whose files.
-        raw (Path): The folder.
-        sha256 (dict, optional): Digests by the names of files. (default: :obj:`None`)
+        category (Category): The category.
+        raw (Path): The folder to download to.
+        sha256 (dict, optional): Expected digests by the names of files. (default: :obj:`None`)
 
     Raises:
         ValueError: listing the files to put there by hand and where each is, if no mirror gives

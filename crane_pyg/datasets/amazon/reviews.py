@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crane_pyg.datasets.amazon.records import parse_record, read_lines
-from crane_pyg.datasets.preparation.filters import distinct_pairs
+from crane_pyg.datasets.filters import distinct_pairs
 
-USER, ITEM, RATING, TIME = "reviewerID", "asin", "overall", "unixReviewTime"
+REVIEWER, ASIN, OVERALL, TIME = "reviewerID", "asin", "overall", "unixReviewTime"
 MAX_TIME = 2**31 - 1
 
-_ASIN = re.compile(r"[0-9A-Za-z]{10}")
+_IS_ASIN = re.compile(r"[0-9A-Za-z]{10}")
 
 
 class Reviews(NamedTuple):
-    """Distinct pairs of a user and an item, sorted, with what their latest review says.
+    """Distinct pairs of a user and an item, sorted, with what their earliest review says.
 
     :obj:`users` and :obj:`items` are the ids of the file, sorted; a pair is a place in each.
 
@@ -45,9 +45,9 @@ def read_reviews(path: Path) -> Reviews:
         record = parse_record(path, number, line)
         if wrong := _wrong(record):
             raise ValueError(f"'{path}', line {number}: {wrong}")
-        user.append(users.setdefault(record[USER], len(users)))
-        item.append(items.setdefault(record[ITEM], len(items)))
-        rating.append(record[RATING])
+        user.append(users.setdefault(record[REVIEWER], len(users)))
+        item.append(items.setdefault(record[ASIN], len(items)))
+        rating.append(record[OVERALL])
         time.append(record[TIME])
     if not users:
         raise ValueError(f"'{path}' must hold a review a line (got none)")
@@ -68,20 +68,20 @@ def read_reviews(path: Path) -> Reviews:
 
 def is_asin(value: Any) -> bool:
     """Whether :obj:`value` is ten ASCII letters and digits."""
-    return isinstance(value, str) and _ASIN.fullmatch(value) is not None
+    return isinstance(value, str) and _IS_ASIN.fullmatch(value) is not None
 
 
 def _wrong(record: dict[str, Any]) -> str | None:
-    for name in (USER, ITEM, RATING, TIME):
+    for name in (REVIEWER, ASIN, OVERALL, TIME):
         if name not in record:
             return f"must have a '{name}' (got {sorted(map(str, record))})"
-    user, rating, time = record[USER], record[RATING], record[TIME]
+    user, rating, time = record[REVIEWER], record[OVERALL], record[TIME]
     if not (isinstance(user, str) and user and user.isprintable()):
-        return f"'{USER}' must be a printable text (got {user!r})"
-    if not is_asin(record[ITEM]):
-        return f"'{ITEM}' must be ten ASCII letters and digits (got {record[ITEM]!r})"
+        return f"'{REVIEWER}' must be a printable text (got {user!r})"
+    if not is_asin(record[ASIN]):
+        return f"'{ASIN}' must be ten ASCII letters and digits (got {record[ASIN]!r})"
     if type(rating) not in (int, float) or not 0 <= rating <= 5:
-        return f"'{RATING}' must be a number from 0 to 5 (got {rating!r})"
+        return f"'{OVERALL}' must be a number from 0 to 5 (got {rating!r})"
     if type(time) is not int or not 0 <= time <= MAX_TIME:
         return f"'{TIME}' must be seconds from 0 to {MAX_TIME} (got {time!r})"
     return None

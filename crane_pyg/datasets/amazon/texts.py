@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crane_pyg.datasets.amazon.records import parse_record, read_lines
-from crane_pyg.datasets.amazon.reviews import ITEM, is_asin
+from crane_pyg.datasets.amazon.reviews import ASIN, is_asin
 
 FIELDS = ("title", "brand", "categories", "description")
 
@@ -39,12 +39,12 @@ def read_texts(path: Path, items: Sequence[str]) -> Texts:
         if leading and leading[3] not in wanted:
             continue
         record = parse_record(path, number, line)
-        if not is_asin(record.get(ITEM)):
+        if not is_asin(record.get(ASIN)):
             raise ValueError(
-                f"'{path}', line {number}: '{ITEM}' must be ten ASCII letters and digits "
-                f"(got {record.get(ITEM)!r})"
+                f"'{path}', line {number}: '{ASIN}' must be ten ASCII letters and digits "
+                f"(got {record.get(ASIN)!r})"
             )
-        place = wanted.get(record[ITEM].encode())
+        place = wanted.get(record[ASIN].encode())
         if place is None:
             continue
         num_repeated += place in found

@@ -1,0 +1,131 @@
+"""Writing a folder as a whole: it is filled beside its place and then renamed."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+METADATA = "dataset.json"
+WRITER = "crane_pyg"
+
+
+@contextmanager
+def whole_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Hands out an empty folder beside :obj:`out`, and renames it to :obj:`out` at the end.
+
+    Everything is on the disk before the name is. If the block raises, whatever it raises, the
+    folder is removed and :obj:`out` is as it was. What a killed run left is removed by the next.
+
+    Args:
+        out (Path): The path of the folder; its parents are made.
+        overwrite (bool, optional): Whether to replace a folder that this function made, for
+            :func:`~crane_pyg.datasets.writer.write_dataset`, and nobody else added to.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: if :obj:`out` is there, not empty, and must not be replaced.
+    """
+    out = Path(os.path.abspath(out))
+    old = out.with_name(f".{out.name}.replaced")
+    if old.exists() and not out.exists():  # killed while replacing
+        old.rename(out)
+    check_out(out, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(old, ignore_errors=True)
+    _sweep(out)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    lock = _lock(aside)
+    try:
+        aside.chmod(0o777 & ~_umask())
+        yield aside
+        for path in [*aside.rglob("*"), aside]:
+            _sync(path)
+        if out.exists():
+            out.rename(old)
+        try:
+            aside.rename(out)
+        except BaseException:
+            if old.exists():
+                old.rename(out)
+            raise
+        _sync(out.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Raises the :class:`ValueError` that :func:`whole_folder` would, before any work is done."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ValueError(f"'{out}' must be a folder, or not there yet (got a file)")
+    there = {path.name for path in out.iterdir()}
+    if not there:
+        return
+    ours = _written(out)
+    if not ours:
+        raise ValueError(
+            f"'{out}' must be empty or not there yet (got {len(there)} entries that were not "
+            f"written by this program, such as '{min(there)}')"
+        )
+    if foreign := there - ours:
+        raise ValueError(
+            f"'{out}' cannot be replaced: it holds what does not belong to its data set "
+            f"(got '{min(foreign)}')"
+        )
+    if not overwrite:
+        raise ValueError(f"'{out}' holds a data set already (got no --overwrite)")
+
+
+def _written(out: Path) -> set[str]:
+    try:
+        about = json.loads((out / METADATA).read_text(encoding="utf-8"))
+        return set(about["files"]) if about["written_by"] == WRITER else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(folder: Path) -> int | None:
+    """Holds a folder as long as this process lives; :obj:`None` where the system cannot."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _sweep(out: Path) -> None:
+    """Removes the folders of earlier runs for :obj:`out` that nobody holds any more."""
+    for left in out.parent.glob(f".{out.name}.*.partial"):
+        lock = _lock(left)
+        if lock is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,75 @@
+"""Choosing the columns of a table by their names, given or usual."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from crane_pyg.datasets.columns import USUAL_NAMES, Role
+from crane_pyg.datasets.tables import Table
+
+
+def choose_column(
+    table: Table, role: str, given: str | None, *, needed: bool, option: str
+) -> str | None:
+    """Returns the column for a role: the one given, or the only one with a usual name.
+
+    Args:
+        table (Table): The table to choose from.
+        role (str): One of :class:`~crane_pyg.datasets.columns.Role`.
+        given (str or None): The name of the column, if a person gave it.
+        needed (bool): Whether it is an error that there is none.
+        option (str): The option that gives the name, for messages.
+
+    Raises:
+        ValueError: if the one given is not there, several have a usual name, or none has and
+            one is needed.
+    """
+    if given is not None:
+        if given not in table.columns:
+            raise ValueError(
+                f"'{table.path}' has no column {given!r} for {option} (got {table.columns})"
+            )
+        return given
+    found = [column for column in table.columns if _plain(column) in USUAL_NAMES[role]]
+    if len(found) > 1:
+        raise ValueError(
+            f"'{table.path}': several columns may hold the {role}, say which with {option} "
+            f"(got {found})"
+        )
+    if not found and needed:
+        raise ValueError(
+            f"'{table.path}' has no column with a usual name for the {role}, say which with "
+            f"{option} (got {table.columns})"
+        )
+    return found[0] if found else None
+
+
+def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> list[str]:
+    """Returns the columns of texts: those given, or all with a usual name, in the table's order.
+
+    Args:
+        table (Table): The table to choose from.
+        given (sequence of str or None): The names of the columns, if a person gave them.
+        option (str): The option that gives them, for messages.
+
+    Raises:
+        ValueError: if one of those given is not there.
+    """
+    if given is None:
+        return [column for column in table.columns if _plain(column) in USUAL_NAMES[Role.TEXT]]
+    for column in given:
+        choose_column(table, Role.TEXT, column, needed=True, option=option)
+    return list(given)
+
+
+def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
+    """Returns a line that says what the columns of a table are taken for, by their roles."""
+    parts = [
+        f"{role} = {column if isinstance(column, str) else ' + '.join(column)}"
+        for role, column in chosen.items()
+        if column
+    ]
+    return f"{table.path.name}: {', '.join(parts)}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,25 @@
+import pytest
+
+from crane_pyg.datasets import load_dataset
+from tests.datasets.amazon.originals import write
+
+
+def test_a_name_for_every_source(tmp_path, monkeypatch):
+    write(tmp_path / "data" / "amazon-baby")
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("data/amazon-baby").report.num_items == 8
+    assert load_dataset("amazon:Baby", split="time").split == "time"
+    write(tmp_path / "data" / "amazon-baby")
+    (tmp_path / "data/amazon-baby/raw/reviews_Beauty_5.json.gz").touch()
+    with pytest.raises(ValueError, match=r"must hold one .*got \['Baby', 'Beauty'\]"):
+        load_dataset("data/amazon-baby")
+
+
+def test_what_is_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("tiny", seed=1).seed == 1
+    with pytest.raises(ValueError, match=r"must be a folder, .* tiny, demo.* \(got 'huge'\)"):
+        load_dataset("huge")
+    (tmp_path / "huge").mkdir()
+    with pytest.raises(ValueError, match=r"'huge' must hold one '.inter' file"):
+        load_dataset("huge")
