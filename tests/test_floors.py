@@ -10,7 +10,7 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("schema",),  # readable from everywhere
+    ("schema", "choices", "files"),  # readable from everywhere
     ("ops",),
     ("nn.conv", "nn.attention", "nn.loss", "datasets", "transforms"),
     ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features", "nn.refreshed_graph"),
