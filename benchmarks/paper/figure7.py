@@ -24,7 +24,7 @@ from benchmarks.paper.job import Job
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.datasets.synthetic import PRESETS
 from crane_pyg.experiments import construct, markdown_table
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler
 from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory

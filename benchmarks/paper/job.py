@@ -20,7 +20,7 @@ from crane_pyg.experiments import (
     run_grid,
     summarise,
 )
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.nn.models import Recommender
 from crane_pyg.training import load_model
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.measure import machine
 from benchmarks.paper.job import Job
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 
 PARTS = {
     "table2": "statistics of the data",

@@ -13,8 +13,8 @@ from benchmarks.measure import Rival, interleave, machine, summary
 from benchmarks.paper.job import Job, done, score_table, tidy
 from crane_pyg.cli import options
 from crane_pyg.experiments import construct
-from crane_pyg.experiments.folder import write_text
 from crane_pyg.experiments.settings import with_defaults
+from crane_pyg.files import write_text
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler
 

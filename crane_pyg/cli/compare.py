@@ -8,7 +8,7 @@ from typing import Any
 
 from crane_pyg.cli import options
 from crane_pyg.experiments import bar_plot, complete, markdown, run_grid, summarise
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import PROTOCOLS
 

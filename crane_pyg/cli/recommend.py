@@ -11,7 +11,7 @@ import torch
 from crane_pyg.cli import options
 from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.ids import ORIGINAL, TITLE, read_ids
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.training import load_model, recommend
 from crane_pyg.training.recommendation import EXCLUDE
 

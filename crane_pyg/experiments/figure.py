@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crane_pyg.experiments.summary import summarise, title
-from crane_pyg.training.checkpoint import write_aside
+from crane_pyg.files import write_atomically
 
 WIDTH = 3.5  # inches, a column of a two-column page
 COLORS = {10: "#56B4E9", 20: "#0072B2"}  # two blues of Okabe and Ito, apart in grey too
@@ -50,4 +50,4 @@ def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels[0].set_ylim(len(models) - 0.45, -0.55)  # the first on top
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
-    write_aside(path, lambda aside: figure.savefig(aside, format="png"))
+    write_atomically(path, lambda aside: figure.savefig(aside, format="png"))

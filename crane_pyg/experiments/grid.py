@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim, fingerprint, write_text
+from crane_pyg.experiments.folder import claim, fingerprint
 from crane_pyg.experiments.settings import construct, parted, with_defaults
+from crane_pyg.files import write_text
 from crane_pyg.training import evaluate, fit, save_model
 from crane_pyg.training.loop import reset_peak_memory
 

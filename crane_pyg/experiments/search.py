@@ -12,10 +12,11 @@ import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim, fingerprint, write_text
+from crane_pyg.experiments.folder import claim, fingerprint
 from crane_pyg.experiments.settings import check_settings, complete, construct, parted
 from crane_pyg.experiments.spaces import SEARCH_SPACES
 from crane_pyg.experiments.study import ended_trials, open_study, run_trials
+from crane_pyg.files import write_text
 from crane_pyg.training import fit
 
 if TYPE_CHECKING:

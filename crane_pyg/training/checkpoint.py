@@ -1,8 +1,6 @@
 """State of a training run on disk, complete at every moment."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.files import write_atomically
 from crane_pyg.nn.models import MODELS, Recommender
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class Checkpoint:
             "settings": settings,
             "best": best_state,
         }
-        write_aside(self.path, lambda aside: torch.save(state, aside))
+        write_atomically(self.path, lambda aside: torch.save(state, aside))
 
     def load(
         self,
@@ -93,7 +92,7 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
     """
     metadata = {"model": name, "settings": json.dumps(settings)}
     content = save(model.state_dict(), metadata)  # save_file would make it the writer's alone
-    write_aside(Path(path), lambda aside: aside.write_bytes(content))
+    write_atomically(path, lambda aside: aside.write_bytes(content))
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:
@@ -122,11 +121,3 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
     except RuntimeError as error:
         raise ValueError(f"{path} was trained on other data: {error}") from error
     return model.eval()
-
-
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    write(aside)
-    os.replace(aside, path)
