@@ -8,16 +8,21 @@ from typing import Any, NoReturn
 
 import torch
 
+from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.multimodal import SPLITS
-from crane_pyg.experiments import FIT_DEFAULTS, check_settings
+from crane_pyg.experiments import check_settings
 from crane_pyg.ops.fill import MISSING
+from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training.evaluation import EvaluationProtocol
 
-FIT_HELPS = {
+TRAINING_HELPS = {
     "epochs": "upper limit",
     "batch_size": "interactions per step",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
+    "eval_every": "epochs between evaluations",
+    "monitor": "the validation score that chooses the best epoch",
 }
 
 
@@ -59,14 +64,25 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    for name, value in FIT_DEFAULTS.items():
+    for name, value in TRAINING_DEFAULTS._asdict().items():
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=type(value),
+            choices=options_of(TrainingSettings.__annotations__[name]) or None,
             default=argparse.SUPPRESS,
-            help=f"{FIT_HELPS[name]} (default: the settings', the preset's, or {value})",
+            help=f"{TRAINING_HELPS[name]} (default: the settings', the preset's, or {value})",
         )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol",
+        choices=options_of(EvaluationProtocol),
+        default="strict",
+        help="what evaluation leaves out of a user's ranking at test: strict, what they took in "
+        "training and validation; mmrec, in training alone",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -124,8 +140,8 @@ def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
     for path in args.settings:
         settings |= _of_file(path, getattr(args, "models", [model])).get(model, {})
     settings |= dict(_setting(item) for item in getattr(args, "set", []))
-    settings |= {name: getattr(args, name) for name in FIT_DEFAULTS if hasattr(args, name)}
-    return settings
+    training = (name for name in TrainingSettings._fields if hasattr(args, name))
+    return settings | {name: getattr(args, name) for name in training}
 
 
 def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:

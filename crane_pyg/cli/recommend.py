@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 import torch
 
+from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.ids import ORIGINAL, TITLE, read_ids
 from crane_pyg.files import write_text
 from crane_pyg.training import load_model, recommend
-from crane_pyg.training.recommendation import EXCLUDE
+from crane_pyg.training.recommend import Exclusion
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, default=10, help="items for each user")
     parser.add_argument(
         "--exclude",
-        choices=EXCLUDE,
+        choices=options_of(Exclusion),
         default="seen",
         help="what is not recommended: a user's items of all splits, those of training, or nothing",
     )

@@ -12,7 +12,7 @@ from torch_geometric.data import HeteroData
 from crane_pyg.files import write_text
 
 
-def claim(path: Path, identity: Mapping[str, Any]) -> None:
+def claim_folder(path: Path, identity: Mapping[str, Any]) -> None:
     """Write down what the folder of ``path`` holds; what it holds already must agree.
 
     Raises:

@@ -53,7 +53,7 @@ def test_a_run_is_what_train_does(capsys, tmp_path):
     main(["train", "tiny", "--seed", "5", "--protocol", "mmrec", *SHORT, "--json"])
     trained = json.loads(capsys.readouterr().out.splitlines()[-1])
     run = json.loads((tmp_path / "runs.jsonl").read_text())
-    for key in ("test", "valid", "best_epoch", "protocol", "seed"):
+    for key in ("test", "val", "best_epoch", "protocol", "seed"):
         assert run[key] == trained[key]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_tanh_attention import NAMES, dense, make, op, output_and_grads
 
 from crane_pyg.nn import RecursiveCrossModalAttention
 from crane_pyg.ops.attention import door, tanh_attention
+from tests.ops.test_tanh_attention import NAMES, dense, make, op, output_and_grads
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
