@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from benchmarks import (
     approximations,
     attention_input,
     attention_schemes,
+    crane_epoch,
     defaults,
     measure,
     missing,
@@ -24,6 +26,7 @@ from benchmarks import (
 )
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.ops.attention import nystrom
+from crane_pyg.training import TripletSampler
 
 
 def run(monkeypatch, module, *argv):
@@ -236,6 +239,32 @@ def test_the_first_round_is_the_modules_own(monkeypatch):
     for case, inputs in zip(attention_input.recorded("tiny").values(), seen, strict=True):
         for ours, own in zip(case[:3], inputs, strict=True):
             torch.testing.assert_close(ours, own)
+
+
+def test_a_timed_sampler_hands_out_the_batches_of_training():
+    data = SyntheticMultimodal("tiny")[0]
+    torch.manual_seed(0)
+    expected = list(TripletSampler.from_data(data, 512))
+    for limit in (None, 2):
+        torch.manual_seed(0)
+        sampler = measure.TimedSampler(data, 512, limit)
+        before = time.perf_counter()
+        batches = []
+        for batch in sampler:
+            batches.append(batch)
+            time.sleep(0.01)
+        assert len(batches) == len(sampler) == len(sampler.seconds) == len(expected[:limit])
+        assert all(torch.equal(a, b) for x, y in zip(batches, expected) for a, b in zip(x, y))
+        assert min(sampler.seconds) >= 0.01
+        assert before < sampler.started < before + sum(sampler.seconds) + 1
+
+
+def test_an_epoch_of_crane(capsys):
+    crane_epoch.main(["--data", "tiny"])
+    record = last_line(capsys)
+    assert record["data"] == "tiny"
+    assert 0 < record["step_ms"] / 1e3 < record["epoch_s"]
+    assert record["rebuild_step_s"] < record["epoch_s"]
 
 
 def test_exponents():

@@ -22,7 +22,7 @@ from crane_pyg.experiments.settings import (
 from crane_pyg.experiments.spaces import SEARCH_SPACES
 from crane_pyg.experiments.study import ended_trials, open_study, run_trials
 from crane_pyg.files import write_text
-from crane_pyg.training import fit
+from crane_pyg.training import TRAINING_DEFAULTS, fit
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -124,7 +124,7 @@ class _Trainer:
         checkpoint = self.folder / f"{name}.pt"
 
         def report(row: dict[str, float]) -> None:
-            score = row.get(loop.get("monitor", "Recall@20"))
+            score = row.get(loop.get("monitor", TRAINING_DEFAULTS.monitor))
             if score is not None:
                 trial.report(score, int(row["epoch"]))
                 if trial.should_prune():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from crane_pyg.experiments import SEARCH_SPACES, check_settings, complete_settings, split_settings
+from crane_pyg.experiments import complete_settings, split_settings
 from crane_pyg.experiments.settings import settings_with_defaults
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import TRAINING_DEFAULTS
@@ -46,11 +46,3 @@ def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
 def test_a_wrong_setting_is_refused(model, settings, match):
     with pytest.raises(ValueError, match=match):
         complete_settings(model, settings)
-
-
-@pytest.mark.parametrize("model", SEARCH_SPACES.keys() & MODELS.keys())
-def test_published_spaces_are_of_settings_that_the_model_has(model):
-    for name, values in SEARCH_SPACES[model].items():
-        assert len(set(values)) == len(values) > 0
-        for value in values:
-            check_settings(model, {name: value})
