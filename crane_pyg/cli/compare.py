@@ -23,6 +23,7 @@ SEEDS = "9,672,5368,12784,2023"  # the paper's
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument(
         "--models", type=_models, required=True, metavar="A,B,...", help=", ".join(sorted(MODELS))
@@ -66,6 +67,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Train, test and tabulate; exit status 1 if a run failed."""
     settings = _settings(args)
     device = options.device(args.device)
     dataset = options.load(args)

@@ -33,15 +33,18 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
+        """Exit with status 2 after one line."""
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add what says which data to read and how; :func:`load` and :func:`about` need these."""
     add_source(parser)
     add_reading(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the name of the data."""
     parser.add_argument(
         "data",
         help="folder with NAME.inter and MODALITY_feat.npy files, or with the original files of "
@@ -50,12 +53,13 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:
+    """Add how interactions are split."""
     parser.add_argument("--split", choices=SPLITS, default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """How the data are read; :func:`load` and :func:`about` need these."""
+    """Add how the data are read."""
     add_split(parser)
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     parser.add_argument(
@@ -64,6 +68,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each setting of training, absent where it is not given, and --device."""
     for name, value in TRAINING_DEFAULTS._asdict().items():
         parser.add_argument(
             "--" + name.replace("_", "-"),
@@ -76,6 +81,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add the protocol of evaluation."""
     parser.add_argument(
         "--protocol",
         choices=options_of(EvaluationProtocol),
@@ -86,6 +92,7 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add --set."""
     parser.add_argument(
         "--set",
         action="append",
@@ -96,6 +103,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings_file(parser: argparse.ArgumentParser) -> None:
+    """Add --settings."""
     parser.add_argument(
         "--settings",
         action="append",
@@ -107,6 +115,7 @@ def add_settings_file(parser: argparse.ArgumentParser) -> None:
 
 
 def load(args: argparse.Namespace) -> Any:
+    """Returns the data set that the options of :func:`add_data` name."""
     return load_dataset(
         args.data,
         split=args.split,
@@ -128,6 +137,7 @@ def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def device(name: str) -> torch.device:
+    """Returns the device of this name; refuses one that is not here."""
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
@@ -156,6 +166,7 @@ def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object of a JSON file; refuses what is none."""
     try:
         content = json.loads(path.read_text())
     except json.JSONDecodeError as error:

@@ -18,6 +18,7 @@ from crane_pyg.training.recommend import Exclusion
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument(
         "--run", dest="folder", type=Path, required=True, metavar="DIR", help="the training's --out"
@@ -39,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Print the recommendations as CSV, or write them."""
     path = args.folder / "model.safetensors"
     if not path.is_file():
         raise ValueError(f"--run must be the --out of a training (got no '{path}')")

@@ -16,6 +16,7 @@ from crane_pyg.training.evaluation import HeldOutSplit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument("--model", choices=sorted(MODELS), default="crane")
     parser.add_argument(
@@ -33,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Train and test one model, print its scores, keep what --out asks for."""
     settings = complete_settings(args.model, options.given(args, args.model), args.preset)
     own, fit_settings = split_settings(settings)
     device = options.device(args.device)

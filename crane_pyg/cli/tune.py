@@ -11,6 +11,7 @@ from crane_pyg.nn.models import MODELS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument("--model", choices=sorted(MODELS), default="crane")
     parser.add_argument(
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Search, and print the best settings as JSON."""
     given = options.given(args, args.model)
     settings = complete_settings(args.model, given, args.preset)
     space = SEARCH_SPACES.get(args.model) if args.space is None else options.read_json(args.space)
