@@ -3,7 +3,8 @@
 One ``Literal`` feeds the annotation, the check, the error and the choices of the command line.
 """
 
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 
 def options_of(choices: Any) -> tuple[Any, ...]:
@@ -11,13 +12,18 @@ def options_of(choices: Any) -> tuple[Any, ...]:
 
     Args:
         choices: the type, such as ``Literal["a", "b"]`` or ``Literal["a", "b"] | None``.
+
+    Returns:
+        the values in their order; none where the type allows more than single values.
     """
     if choices is None or choices is type(None):
         return (None,)
-    values: list[Any] = []
-    for part in get_args(choices):
-        values += options_of(part) if get_args(part) or part is type(None) else (part,)
-    return tuple(values)
+    if get_origin(choices) is Literal:
+        return get_args(choices)
+    if get_origin(choices) not in (Union, UnionType):
+        return ()
+    parts = [options_of(part) for part in get_args(choices)]
+    return tuple(value for part in parts for value in part) if all(parts) else ()
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
@@ -26,7 +32,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     Args:
         name: what the setting is called, for the error.
         value: what was given.
-        choices: as :func:`options_of` takes it.
+        choices: a type of which :func:`options_of` tells the values.
 
     Raises:
         ValueError: if the value is none of the choices.
