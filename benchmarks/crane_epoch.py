@@ -4,13 +4,12 @@ Measured, after a warm-up on a tiny graph: the whole epoch (`start_epoch` and ev
 forward, loss, backward, Adam), its first step, which rebuilds the item graph through the attention,
 the median of the other steps, and the peak memory of the process since its start. Random features
 of 4096 and 384 channels, the widths of the Amazon sets, stand in where a folder has none. For two
-cores: OMP_NUM_THREADS=2 python benchmarks/crane_epoch.py
+cores: OMP_NUM_THREADS=2 python -m benchmarks.crane_epoch
 """
 
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,32 +18,23 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
 
+from benchmarks.measure import TimedSampler
 from crane_pyg.datasets import SyntheticMultimodal, load_dataset, modalities
 from crane_pyg.nn.models import CRANE
-from crane_pyg.training import TripletSampler
-from crane_pyg.training.loop import peak_memory_mb
+from crane_pyg.training import TRAINING_DEFAULTS, build_optimizer, train_epoch
+from crane_pyg.training.memory import peak_memory_mb
 
 RANDOM_FEATURES = {"visual": 4096, "textual": 384}
 TARGETS = {"epoch_s": 55.0, "step_ms": 45.0, "peak_memory_mb": 3 * 1024.0}
 
 
-def timed_epoch(data: HeteroData, num_rounds: int, batch_size: int = 1024) -> tuple[float, Tensor]:
-    """Seconds of an epoch, and of each of its steps."""
+def timed_epoch(data: HeteroData, num_rounds: int) -> tuple[float, Tensor]:
+    """Seconds of an epoch of the library's training, and of each of its steps."""
     seed_everything(0)
-    model = CRANE.from_data(data, num_rounds=num_rounds).train()
-    optimizer = torch.optim.Adam(model.parameter_groups(1e-3), fused=True)
-    edge_index = data["user", "interacts", "item"].edge_index
-    sampler = TripletSampler(edge_index, data["item"].num_nodes, batch_size)
-    steps = []
-    start = time.perf_counter()
-    model.start_epoch(data)
-    for user, pos, neg in sampler:
-        step_start = time.perf_counter()
-        optimizer.zero_grad()
-        torch.stack(list(model.loss(data, user, pos, neg).values())).sum().backward()
-        optimizer.step()
-        steps.append(time.perf_counter() - step_start)
-    return time.perf_counter() - start, torch.tensor(steps)
+    model = CRANE.from_data(data, num_rounds=num_rounds)
+    sampler = TimedSampler(data, TRAINING_DEFAULTS.batch_size)
+    row = train_epoch(model, data, sampler, build_optimizer(model, TRAINING_DEFAULTS.lr))
+    return row["seconds"], torch.tensor(sampler.seconds)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crane_pyg.training.checkpoint import write_aside
+from crane_pyg.files import write_atomically
 
 COLUMN = 3.35  # inches: a column of a two-column page
 
@@ -46,7 +46,7 @@ def canvas(
         figure = Figure(figsize=size, layout="constrained")
         axes = list(figure.subplots(*shape, squeeze=False, **kwargs).flat)
         yield figure, axes
-        write_aside(path, lambda aside: figure.savefig(aside, dpi=300, format="png"))
+        write_atomically(path, lambda aside: figure.savefig(aside, dpi=300, format="png"))
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """What the benchmarks share: rivals timed in turn, peak memory, slopes, and where all that ran."""
 
 import ctypes
+import itertools
 import multiprocessing
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.training import TripletSampler
 
 WARM_UP_SIZE = 64
 
@@ -21,7 +26,7 @@ WARM_UP_SIZE = 64
 class Rival(NamedTuple):
     """A function to measure, and the leaves for which to go backward: none, forward only."""
 
-    forward: Callable[[], Tensor]
+    forward: Callable[[], Any]
     leaves: Sequence[Tensor] = ()
 
     def step(self) -> "Cost":
@@ -45,6 +50,33 @@ class Cost(NamedTuple):
     @property
     def total(self) -> float:
         return self.forward + self.backward
+
+
+class TimedSampler(TripletSampler):
+    """The batches of an epoch, or the first of them, and the seconds that training took for each.
+
+    Args:
+        data: the graph.
+        batch_size: interactions per batch.
+        limit: batches of an epoch. (default: all)
+    """
+
+    def __init__(self, data: HeteroData, batch_size: int, limit: int | None = None) -> None:
+        super().__init__(data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size)
+        self.limit = limit
+        self.started = 0.0  # when the first batch was handed out
+        self.seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return len(range(super().__len__())[: self.limit])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        self.seconds = []
+        for batch in itertools.islice(super().__iter__(), self.limit):
+            start = _now()
+            self.started = self.started if self.seconds else start
+            yield batch
+            self.seconds.append(_now() - start)
 
 
 class Memory(NamedTuple):

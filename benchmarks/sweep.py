@@ -7,7 +7,6 @@ test split is not looked at.
 """
 
 import argparse
-import inspect
 import itertools
 import json
 from collections.abc import Iterator
@@ -15,37 +14,38 @@ from pathlib import Path
 from typing import Any
 
 from torch_geometric.data import HeteroData
-from torch_geometric.seed import seed_everything
 
 from crane_pyg.datasets import load_dataset
+from crane_pyg.experiments import complete_settings, construct_model, split_settings
 from crane_pyg.nn.models import MODELS, Recommender
 from crane_pyg.training import FitResult, evaluate, fit
-
-FIT = {"epochs": 200, "patience": 10}
-FIT_ARGUMENTS = set(inspect.signature(fit).parameters) - {"model", "data", "seed"}
+from crane_pyg.training.evaluation import EvaluationProtocol, HeldOutSplit
 
 
 def train(
-    data: HeteroData, name: str, settings: dict[str, Any], seed: int
+    data: HeteroData, name: str, settings: dict[str, Any], seed: int, protocol: EvaluationProtocol
 ) -> tuple[Recommender, FitResult]:
-    """Train one model; settings that ``fit`` knows go there, the others to the constructor."""
-    seed_everything(seed)
-    own = {key: value for key, value in settings.items() if key not in FIT_ARGUMENTS}
-    model = MODELS[name].from_data(data, **own)
-    arguments = FIT | {key: value for key, value in settings.items() if key in FIT_ARGUMENTS}
-    return model, fit(model, data, seed=seed, progress=False, **arguments)
+    """Train one model with these settings over the library's defaults."""
+    settings = complete_settings(name, settings)
+    model = construct_model(name, data, settings, seed)
+    training = split_settings(settings)[1]
+    return model, fit(model, data, **training, seed=seed, protocol=protocol, progress=False)
 
 
 def record(
-    path: Path, key: dict[str, Any], data: HeteroData, *, split: str, protocol: str = "strict"
+    path: Path,
+    key: dict[str, Any],
+    data: HeteroData,
+    *,
+    split: HeldOutSplit,
+    protocol: EvaluationProtocol = "strict",
 ) -> dict[str, Any]:
     """The line of ``path`` with this model, settings and seed; trained and added if absent."""
     key = {"split": split, "protocol": protocol, **key}
     for row in read(path):
         if all(row[name] == value for name, value in key.items()):
             return row
-    settings = key["settings"] | {"protocol": protocol}
-    model, result = train(data, key["model"], settings, key["seed"])
+    model, result = train(data, key["model"], key["settings"], key["seed"], protocol)
     row = key | {
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from benchmarks import (
     approximations,
     attention_input,
     attention_schemes,
+    crane_epoch,
     defaults,
     measure,
     missing,
@@ -24,11 +26,7 @@ from benchmarks import (
 )
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.ops.attention import nystrom
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    monkeypatch.setitem(sweep.FIT, "epochs", 1)
+from crane_pyg.training import TripletSampler
 
 
 def run(monkeypatch, module, *argv):
@@ -38,17 +36,18 @@ def run(monkeypatch, module, *argv):
 
 def test_a_sweep_records_each_run_once(monkeypatch, tmp_path, capsys):
     path = tmp_path / "new" / "runs.jsonl"
-    run(monkeypatch, sweep, "tiny", "--grid", "k=3,5", "--grid", "fusion=concat", "--out", path)
+    argv = ["tiny", "--grid", "fusion=concat", "--grid", "epochs=1", "--out", path]
+    run(monkeypatch, sweep, *argv, "--grid", "k=3,5")
     rows = sweep.read(path)
     assert [row["settings"] for row in rows] == [
-        {"k": 3, "fusion": "concat"},
-        {"k": 5, "fusion": "concat"},
+        {"fusion": "concat", "epochs": 1, "k": 3},
+        {"fusion": "concat", "epochs": 1, "k": 5},
     ]
     assert {row["split"] for row in rows} == {"val"}
     assert capsys.readouterr().out.count("Recall@20") == 2
 
     monkeypatch.setattr(sweep, "train", None)
-    run(monkeypatch, sweep, "tiny", "--grid", "k=5", "--grid", "fusion=concat", "--out", path)
+    run(monkeypatch, sweep, *argv, "--grid", "k=5")
     assert sweep.read(path) == rows
 
 
@@ -56,14 +55,14 @@ def test_settings_reach_the_model_and_the_loop(monkeypatch, tmp_path):
     path = tmp_path / "runs.jsonl"
     run(monkeypatch, sweep, "tiny", "--model", "lightgcn", "--grid", "epochs=2", "--out", path)
     assert sweep.read(path)[0]["epochs"] == 2
-    with pytest.raises(TypeError, match="jam"):
+    with pytest.raises(ValueError, match="jam"):
         run(monkeypatch, sweep, "tiny", "--grid", "jam=1", "--out", path)
 
 
 @pytest.mark.parametrize("model", ["bpr", "lightgcn"])
 def test_a_run_stands_beside_its_published_row(monkeypatch, tmp_path, capsys, model):
     row = ("tiny", model)
-    monkeypatch.setitem(published.SETTINGS, row, published.SETTINGS["baby", model])
+    monkeypatch.setitem(published.SETTINGS, row, published.SETTINGS["baby", model] | {"epochs": 1})
     monkeypatch.setitem(published.PUBLISHED, row, (0.1, 0.2, 0.3, 0.4))
     path = tmp_path / "published.jsonl"
     run(monkeypatch, published, "tiny", "--model", model, "--out", path)
@@ -240,6 +239,32 @@ def test_the_first_round_is_the_modules_own(monkeypatch):
     for case, inputs in zip(attention_input.recorded("tiny").values(), seen, strict=True):
         for ours, own in zip(case[:3], inputs, strict=True):
             torch.testing.assert_close(ours, own)
+
+
+def test_a_timed_sampler_hands_out_the_batches_of_training():
+    data = SyntheticMultimodal("tiny")[0]
+    torch.manual_seed(0)
+    expected = list(TripletSampler.from_data(data, 512))
+    for limit in (None, 2):
+        torch.manual_seed(0)
+        sampler = measure.TimedSampler(data, 512, limit)
+        before = time.perf_counter()
+        batches = []
+        for batch in sampler:
+            batches.append(batch)
+            time.sleep(0.01)
+        assert len(batches) == len(sampler) == len(sampler.seconds) == len(expected[:limit])
+        assert all(torch.equal(a, b) for x, y in zip(batches, expected) for a, b in zip(x, y))
+        assert min(sampler.seconds) >= 0.01
+        assert before < sampler.started < before + sum(sampler.seconds) + 1
+
+
+def test_an_epoch_of_crane(capsys):
+    crane_epoch.main(["--data", "tiny"])
+    record = last_line(capsys)
+    assert record["data"] == "tiny"
+    assert 0 < record["step_ms"] / 1e3 < record["epoch_s"]
+    assert record["rebuild_step_s"] < record["epoch_s"]
 
 
 def test_exponents():

@@ -1,7 +1,11 @@
-"""Every floor imports only downwards, and rooms of one floor do not know each other."""
+"""Every floor imports only downwards, rooms of one floor do not know each other, files stay small.
+
+Imports count wherever they stand: in functions and for type checkers too.
+"""
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("schema",),  # readable from everywhere
+    ("", "schema", "choices", "files"),  # readable from everywhere
     ("ops", "encoders"),
     ("nn.conv", "nn.attention", "nn.loss", "transforms"),
     ("datasets",),
@@ -19,7 +23,7 @@ FLOORS = (
     ("training",),
     ("experiments", "preparation", "inspection"),
     ("cli",),
-    ("__main__", ""),
+    ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 OPTIONAL = {
@@ -28,7 +32,21 @@ OPTIONAL = {
     *("sentence_transformers", "timm", "huggingface_hub"),
 }
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
+MOST_LINES = 300
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+# TEMPORARY, until the rooms are rebuilt: delete these three and what reads them.
+CIRCLES_TO_MEND: set[frozenset[str]] = set()
+PRIVATE_TO_MEND: set[str] = set()
+TOO_LONG_TO_MEND = {"nn/models/crane.py", "nn/models/dgvae.py"}
+
+
+def module_of(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("__init__").rstrip("/").replace("/", ".")
+
+
+MODULES = {module_of(file): file for file in FILES}
 
 
 def room_of(module: str) -> str:
@@ -51,7 +69,7 @@ def is_for_types(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("file", FILES)
 def test_imports_go_downwards(file):
-    module = file.removesuffix(".py").removesuffix("__init__").rstrip("/").replace("/", ".")
+    module = module_of(file)
     for name in imports(ast.parse(FILES[file].read_text())):
         assert not name.startswith("."), "imports are absolute"
         if name.startswith("crane_pyg."):
@@ -70,3 +88,55 @@ def test_optional_packages_are_imported_where_they_are_used(file):
     assert not {name.partition(".")[0] for name in names} & OPTIONAL
     modules = {f"crane_pyg.{kernel.removesuffix('.py').replace('/', '.')}" for kernel in KERNELS}
     assert not {module for module in modules for name in names if name.startswith(module)}
+
+
+def imported_files(file: str) -> set[str]:
+    """The files that a file names in its imports; a name of a package is its ``__init__``'s."""
+    found = set()
+    for name in imports(ast.parse(FILES[file].read_text())):
+        if name.startswith("crane_pyg."):
+            other = name.removeprefix("crane_pyg.")
+            found.add(MODULES[other if other in MODULES else other.rpartition(".")[0]])
+    return found - {file}
+
+
+def circles_of(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The members of each circle that must be cut until there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        first, second, *rest = error.args[1]  # each is imported by the next
+        cut = graph | {second: graph[second] - {first}}
+        return {frozenset([first, second, *rest])} | circles_of(cut)
+    return set()
+
+
+def test_a_circle_is_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+    assert circles_of(graph) == {frozenset("abc"), frozenset("de")}
+
+
+def test_no_files_import_each_other():
+    assert circles_of({file: imported_files(file) for file in FILES}) == CIRCLES_TO_MEND
+
+
+def is_private(name: str) -> bool:
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+
+
+def test_what_is_private_stays_in_its_room():
+    offenders = {
+        f"{file} imports {name}"
+        for file in FILES
+        for name in imports(ast.parse(FILES[file].read_text()))
+        if name.startswith("crane_pyg.")
+        and is_private(name)
+        and room_of(name.removeprefix("crane_pyg.")) != room_of(module_of(file))
+    }
+    assert offenders == PRIVATE_TO_MEND
+
+
+def test_a_file_has_one_idea():
+    lines = {file: len(path.read_text().splitlines()) for file, path in FILES.items()}
+    offenders = {file for file, count in lines.items() if count > MOST_LINES} - KERNELS
+    assert offenders == TOO_LONG_TO_MEND

@@ -144,7 +144,7 @@ def test_figure5_has_a_cell_per_pair(out):
         assert len({word for row in rows[2:] for word in row[1:]}) > 3
     runs = [json.loads(line) for line in (out / "figure5" / "runs.jsonl").read_text().splitlines()]
     (run,) = (run for run in runs if run["label"] == "num_rounds=2, k=10")
-    assert tables[2][3][2] == f"{run['valid']['Recall@20']:.4f}"
+    assert tables[2][3][2] == f"{run['val']['Recall@20']:.4f}"
 
 
 def test_table6_varies_both_equations_and_times_them(out):
@@ -190,7 +190,7 @@ def test_figure8_is_the_history(out):
         (model, seed): 1 for model in ("CRANE", "FREEDOM") for seed in (1, 2)
     }
     runs = [json.loads(line) for line in (out / "figure8" / "runs.jsonl").read_text().splitlines()]
-    assert curves["NDCG@20"].tolist() == pytest.approx([run["valid"]["NDCG@20"] for run in runs])
+    assert curves["NDCG@20"].tolist() == pytest.approx([run["val"]["NDCG@20"] for run in runs])
 
 
 def test_what_is_done_is_not_trained_again(out, monkeypatch, capsys):

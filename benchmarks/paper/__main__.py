@@ -11,7 +11,6 @@ from benchmarks.paper.report import PARTS
 from crane_pyg.cli import options
 from crane_pyg.datasets.synthetic import PRESETS
 from crane_pyg.nn.models import MODELS
-from crane_pyg.training import PROTOCOLS
 
 SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
 
@@ -37,7 +36,7 @@ def parser() -> options.Parser:
     parser.add_argument("name", choices=[*PARTS, "all"], metavar="NAME", help=", ".join(PARTS))
     parser.add_argument("--data", required=True, help="folder, or a synthetic preset")
     options.add_reading(parser)
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    options.add_protocol(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of training")
     options.add_settings_file(parser)
     options.add_settings(parser)

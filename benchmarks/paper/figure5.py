@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 
 from benchmarks.figure import COLORS, COLUMN, canvas
 from benchmarks.paper.job import Job, done, tidy
-from crane_pyg.experiments import failures, markdown_table
-from crane_pyg.experiments.settings import with_defaults
+from crane_pyg.experiments import markdown_failures, markdown_table
+from crane_pyg.experiments.settings import settings_with_defaults
 
 
 class Grid(NamedTuple):
@@ -40,7 +40,7 @@ def run(job: Job) -> None:
     runs = job.train({label: ("crane", cell) for label, cell in zip(labels, cells)}, seeds)
     done(runs)
     maps = [score_map(grid, runs) for grid in GRIDS]
-    base = with_defaults("crane", job.settings("crane"))
+    base = settings_with_defaults("crane", job.settings("crane"))
     job.write(text(job, maps, base, seeds, runs), tidy(runs))
     draw(maps, base, job.folder / "figure.png")
 
@@ -48,7 +48,7 @@ def run(job: Job) -> None:
 def score_map(grid: Grid, runs: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
     """By split, mean Recall@20 over the seeds, the first setting down and the second across."""
     rows = [
-        {split: run[split]["Recall@20"] for split in ("valid", "test")}
+        {split: run[split]["Recall@20"] for split in ("val", "test")}
         | {name: run["settings"][name] for name in grid.names}
         for run in runs
         if "error" not in run and run["label"].startswith(f"{grid.names[0]}=")
@@ -58,7 +58,7 @@ def score_map(grid: Grid, runs: list[dict[str, Any]]) -> dict[str, pd.DataFrame]
         split: frame.pivot_table(split, *grid.names).reindex(
             index=grid.values[0], columns=grid.values[1]
         )
-        for split in ("valid", "test")
+        for split in ("val", "test")
     }
 
 
@@ -81,7 +81,7 @@ def text(
             cells = frame.map("{:.4f}".format).reset_index(names=grid.names[0])
             cells.columns = cells.columns.map(str)
             parts.append(markdown_table(cells))
-    if lost := failures(runs):
+    if lost := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *lost]))
     return "\n\n".join(parts)
 

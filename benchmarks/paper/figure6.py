@@ -19,7 +19,7 @@ from torch_geometric.data import HeteroData
 
 from benchmarks.figure import COLUMN, canvas
 from benchmarks.paper.job import Job, done
-from crane_pyg.experiments import failures, markdown_table
+from crane_pyg.experiments import markdown_failures, markdown_table
 from crane_pyg.ops.knn.similarity import unit_rows
 from crane_pyg.schema import USER_TO_ITEM
 
@@ -116,7 +116,7 @@ def text(job: Job, table: pd.DataFrame, num_items: int, runs: list[dict]) -> str
         wide = table.pivot_table("silhouette", "draw", "model")
         wins = int((wide["CRANE"] > wide["FREEDOM"]).sum())
         parts.append(f"CRANE has the higher silhouette in {wins} of {DRAWS} draws.")
-    if lost := failures(runs):
+    if lost := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *lost]))
     return "\n\n".join(parts)
 

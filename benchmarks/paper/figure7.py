@@ -1,9 +1,9 @@
 """Figure 7: time and memory of an epoch against the number of items, CRANE beside FREEDOM.
 
-Each size is drawn and measured in a fresh process: after a step to warm up, what begins an epoch,
-the epoch's first step (where CRANE rebuilds its item graph) and the median of some more, from which
-the epoch is extrapolated. Memory is the peak of the process beyond its libraries: features, model
-and training. ``--data`` has no say in this.
+Each size is drawn and measured in a fresh process: after a step to warm up, what begins an epoch
+(its batches are drawn then), the epoch's first step (where CRANE rebuilds its item graph) and the
+median of some more, from which the epoch is extrapolated. Memory is the peak of the process beyond
+its libraries: features, model and training. ``--data`` has no say in this.
 """
 
 import json
@@ -19,15 +19,15 @@ import torch
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
-from benchmarks.measure import free_memory, machine, slope
+from benchmarks.measure import TimedSampler, free_memory, machine, slope
 from benchmarks.paper.job import Job
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.datasets.synthetic import PRESETS
-from crane_pyg.experiments import construct, markdown_table
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.experiments import construct_model, markdown_table
+from crane_pyg.files import write_text
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import TripletSampler
-from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory
+from crane_pyg.training import TRAINING_DEFAULTS, build_optimizer, train_epoch
+from crane_pyg.training.memory import peak_memory_mb, reset_peak_memory
 
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "CRANE, exact": ("crane", {}),
@@ -35,7 +35,7 @@ RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "FREEDOM": ("freedom", {}),
 }
 RIVAL_COLORS = (COLORS[1], COLORS[4], COLORS[0])  # CRANE's and FREEDOM's in Figure 8 too
-STEPS, BATCH_SIZE = 8, 1024
+STEPS = 8
 FEATURES_BYTES = 4 * (4096 + 384)  # of an item, at the widest
 
 
@@ -93,34 +93,23 @@ def measure(size: str, model: str, settings: dict[str, Any], threads: int) -> di
     data = SyntheticMultimodal(size)[0]
     reset_peak_memory(device)
     start = time.perf_counter()
-    net = construct(model, data, settings, 0).train()
-    optimizer = torch.optim.Adam(net.parameter_groups(1e-3), fused=True)
-    edge_index = data[USER_TO_ITEM].edge_index
-    sampler = TripletSampler(edge_index, data["item"].num_nodes, BATCH_SIZE)
-    batches = iter(sampler)
-
-    def step() -> float:
-        begin = time.perf_counter()
-        optimizer.zero_grad()
-        torch.stack(list(net.loss(data, *next(batches)).values())).sum().backward()
-        optimizer.step()
-        return time.perf_counter() - begin
-
-    net.start_epoch(data)
-    step()
+    net = construct_model(model, data, settings, 0)
+    optimizer = build_optimizer(net, TRAINING_DEFAULTS.lr)
+    train_epoch(net, data, TimedSampler(data, TRAINING_DEFAULTS.batch_size, 1), optimizer)
+    sampler = TimedSampler(data, TRAINING_DEFAULTS.batch_size, 1 + STEPS)
     begin = time.perf_counter()
-    net.start_epoch(data)
-    began = time.perf_counter() - begin
-    first = step()
-    later = statistics.median(step() for _ in range(min(STEPS, len(sampler) - 2)))
+    train_epoch(net, data, sampler, optimizer)
+    began = sampler.started - begin
+    first, later = sampler.seconds[0], statistics.median(sampler.seconds[1:])
+    steps = -(-data[USER_TO_ITEM].num_edges // TRAINING_DEFAULTS.batch_size)
     return {
         "users": data["user"].num_nodes,
         "items": data["item"].num_nodes,
-        "steps": len(sampler),
+        "steps": steps,
         "begin_s": began,
         "first_step_s": first,
         "step_s": later,
-        "epoch_s": began + first + later * (len(sampler) - 1),
+        "epoch_s": began + first + later * (steps - 1),
         "peak_memory_mb": peak_memory_mb(device) - before,
         "measured_s": time.perf_counter() - start,
     }

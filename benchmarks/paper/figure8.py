@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks.figure import COLORS, COLUMN, canvas
 from benchmarks.paper.job import Job, done
-from crane_pyg.experiments import failures, markdown_table
+from crane_pyg.experiments import markdown_failures, markdown_table
 
 METRIC = "NDCG@20"
 NEAR = 0.99  # of a run's best score, where its climb is as good as over
@@ -22,7 +22,7 @@ def run(job: Job) -> None:
         f"Medians over the seeds, of the epochs until a run's best and until {NEAR:.0%} of it, and "
         "of the seconds that took: training alone, on a machine that others may have used too."
     )
-    if lost := failures(runs):
+    if lost := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *lost]))
     job.write("\n\n".join(parts), curves)
     draw(curves, job.folder / "figure.png")

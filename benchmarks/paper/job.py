@@ -13,14 +13,14 @@ from torch_geometric.data import HeteroData
 from benchmarks.defaults import compare
 from crane_pyg.cli import options
 from crane_pyg.experiments import (
-    complete,
-    failures,
+    complete_settings,
+    markdown_failures,
     markdown_table,
     mean_and_sd,
     run_grid,
-    summarise,
+    summarise_runs,
 )
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.nn.models import Recommender
 from crane_pyg.training import load_model
 
@@ -61,7 +61,7 @@ class Job:
         args = self.args
         if model != "crane":
             args = argparse.Namespace(**{**vars(args), "set": []})
-        return complete(model, options.given(args, model) | dict(change or {}))
+        return complete_settings(model, options.given(args, model) | dict(change or {}))
 
     def train(
         self, variants: Mapping[str, tuple[str, Mapping[str, Any]]], seeds: Sequence[int]
@@ -163,11 +163,11 @@ def score_table(
             line["s / epoch"] = f"{costs[label]:.3g}" if label in costs else ""
         lines.append(line)
     parts = [markdown_table(pd.DataFrame(lines).fillna(""))]
-    if lost := failures(runs):
+    if lost := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *lost]))
     return "\n\n".join(parts)
 
 
 def tidy(runs: Runs) -> pd.DataFrame:
     """The summary with its labels called labels."""
-    return summarise(runs).rename(columns={"model": "label"})
+    return summarise_runs(runs).rename(columns={"model": "label"})

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.measure import machine
 from benchmarks.paper.job import Job
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 
 PARTS = {
     "table2": "statistics of the data",
@@ -22,7 +22,7 @@ PARTS = {
     "figure7": "time and memory against size",
     "figure8": "validation against epochs and seconds",
 }
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 def run(job: Job) -> None:
@@ -36,7 +36,7 @@ def run(job: Job) -> None:
             importlib.import_module(f"benchmarks.paper.{name}").run(job.named(name))
         except ValueError as error:
             reasons[name] = str(error)
-        log.info("%s: %.0f s", name, time.perf_counter() - start)
+        logger.info("%s: %.0f s", name, time.perf_counter() - start)
     write_text(job.args.out / "report.md", report(job, reasons))
 
 

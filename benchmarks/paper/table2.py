@@ -19,7 +19,7 @@ def run(job: Job) -> None:
         "sparsity": 1 - pairs / (report.num_users * report.num_items),
         "interactions per user": pairs / report.num_users,
         "train": report.num_train,
-        "validation": report.num_val,
+        "val": report.num_val,
         "test": report.num_test,
         "modalities": " ".join(f"{name}:{width}" for name, width in widths.items()),
     }

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from benchmarks.paper.job import Job
-from crane_pyg.experiments import complete, markdown_table
-from crane_pyg.experiments.settings import with_defaults
+from crane_pyg.experiments import complete_settings, markdown_table
+from crane_pyg.experiments.settings import settings_with_defaults
 
 ROWS = {
     "ui_layers": "L_UI",
@@ -24,9 +24,9 @@ PRESETS = ("baby", "sports", "clothing", "electronics")
 
 
 def run(job: Job) -> None:
-    columns = {name: complete("crane", preset=name) for name in PRESETS}
-    columns |= {"default": complete("crane"), "here": job.settings("crane")}
-    full = {name: with_defaults("crane", own) for name, own in columns.items()}
+    columns = {name: complete_settings("crane", preset=name) for name in PRESETS}
+    columns |= {"default": complete_settings("crane"), "here": job.settings("crane")}
+    full = {name: settings_with_defaults("crane", own) for name, own in columns.items()}
     table = pd.DataFrame(
         {"setting": ROWS.values()}
         | {name: [own[row] for row in ROWS] for name, own in full.items()},

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from benchmarks.paper.job import Job, Runs, tidy
-from crane_pyg.experiments import bar_plot, markdown
+from crane_pyg.experiments import markdown_comparison, plot_comparison
 from crane_pyg.experiments.folder import fingerprint
 from crane_pyg.nn.models import MODELS
 
@@ -22,8 +22,8 @@ def run(job: Job) -> None:
     else:
         runs = compared(job, job.args.compare)
     seeds = sorted({run["seed"] for run in runs})
-    job.write(f"{job.head(seeds)}\n\n{markdown(runs)}", tidy(runs))
-    bar_plot(runs, job.folder / "figure.png")
+    job.write(f"{job.head(seeds)}\n\n{markdown_comparison(runs)}", tidy(runs))
+    plot_comparison(runs, job.folder / "figure.png")
 
 
 def compared(job: Job, folder: Path) -> Runs:

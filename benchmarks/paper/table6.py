@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from benchmarks.measure import Rival, interleave, machine, summary
 from benchmarks.paper.job import Job, done, score_table, tidy
 from crane_pyg.cli import options
-from crane_pyg.experiments import construct
-from crane_pyg.experiments.folder import write_text
-from crane_pyg.experiments.settings import with_defaults
-from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import TripletSampler
+from crane_pyg.experiments import construct_model
+from crane_pyg.experiments.settings import settings_with_defaults
+from crane_pyg.files import write_text
+from crane_pyg.training import TripletSampler, build_optimizer, train_epoch
 
 EQUATIONS = {"profile": "eq. 5", "semantic_profile": "eq. 16"}
 AGGREGATIONS = ("sum", "mean", "max", "attention", "sqrt")
@@ -24,7 +23,7 @@ ROUNDS, BUDGET = 3, 120.0  # epochs timed of each variant, and seconds at most
 
 
 def run(job: Job) -> None:
-    base = with_defaults("crane", job.settings("crane"))
+    base = settings_with_defaults("crane", job.settings("crane"))
     variants: dict[str, dict[str, str]] = {"CRANE": {}}
     what = {"CRANE": f"eq. 5 {base['profile']}, eq. 16 {base['semantic_profile']}"}
     for name, equation in EQUATIONS.items():
@@ -70,19 +69,8 @@ def epoch_seconds(job: Job, variants: Mapping[str, Mapping[str, Any]]) -> dict[s
 
 def epoch_of(
     data: HeteroData, settings: Mapping[str, Any], seed: int, device: torch.device
-) -> Callable[[], Tensor]:
-    model = construct("crane", data, settings, seed).to(device).train()
-    optimizer = torch.optim.Adam(model.parameter_groups(settings["lr"]), fused=True)
-    edge_index = data[USER_TO_ITEM].edge_index
-    sampler = TripletSampler(edge_index, data["item"].num_nodes, settings["batch_size"])
-
-    def epoch() -> Tensor:
-        model.start_epoch(data)
-        for batch in sampler:
-            optimizer.zero_grad()
-            loss = torch.stack(list(model.loss(data, *batch).values())).sum()
-            loss.backward()
-            optimizer.step()
-        return loss
-
-    return epoch
+) -> Callable[[], dict[str, float]]:
+    model = construct_model("crane", data, settings, seed).to(device)
+    sampler = TripletSampler.from_data(data, settings["batch_size"])
+    optimizer = build_optimizer(model, settings["lr"])
+    return partial(train_epoch, model, data, sampler, optimizer)

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from crane_pyg import __version__
 from crane_pyg.cli import compare, inspect, prepare, recommend, train, tune
 from crane_pyg.cli.options import Parser
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m crane_pyg", description="Multimodal recommendation on graphs.")
+    parser.add_argument("--version", action="version", version=f"crane-pyg {__version__}")
     parser.set_defaults(run=lambda args: parser.print_help())
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, (module, help_text) in COMMANDS.items():

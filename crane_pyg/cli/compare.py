@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from crane_pyg.cli import options
-from crane_pyg.experiments import bar_plot, complete, markdown, run_grid, summarise
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.experiments import (
+    complete_settings,
+    markdown_comparison,
+    plot_comparison,
+    run_grid,
+    summarise_runs,
+)
+from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
-from crane_pyg.training import PROTOCOLS
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 SEEDS = "9,672,5368,12784,2023"  # the paper's
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument(
         "--models", type=_models, required=True, metavar="A,B,...", help=", ".join(sorted(MODELS))
@@ -27,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--preset", help="published settings for a data set, of each model that has them"
     )
     options.add_settings_file(parser)
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    options.add_protocol(parser)
     options.add_training(parser)
     parser.add_argument(
         "--out",
@@ -61,6 +67,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Train, test and tabulate; exit status 1 if a run failed."""
     settings = _settings(args)
     device = options.device(args.device)
     dataset = options.load(args)
@@ -77,13 +84,13 @@ def run(args: argparse.Namespace) -> None:
     )
     seeds = ", ".join(map(str, args.seeds))
     head = f"{dataset.name}, protocol {args.protocol}, test, mean ± deviation over seeds {seeds}"
-    table = f"{head}\n\n{markdown(runs)}"
+    table = f"{head}\n\n{markdown_comparison(runs)}"
     write_text(args.out / "table.md", table)
-    write_text(args.out / "table.csv", summarise(runs).to_csv(index=False))
+    write_text(args.out / "table.csv", summarise_runs(runs).to_csv(index=False))
     try:
-        bar_plot(runs, args.out / "table.png")
+        plot_comparison(runs, args.out / "table.png")
     except ImportError:
-        log.warning("no table.png, which needs matplotlib: pip install 'crane-pyg[plot]'")
+        logger.warning("no table.png, which needs matplotlib: pip install 'crane-pyg[plot]'")
     print(table, end="")
     if any("error" in run for run in runs):
         raise SystemExit(1)
@@ -98,9 +105,9 @@ def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
                 MODELS[model].preset(preset)
             except ValueError as error:
                 reasons[model], preset = str(error), None
-        settings[model] = complete(model, options.given(args, model), preset)
+        settings[model] = complete_settings(model, options.given(args, model), preset)
     if len(reasons) == len(args.models):
         raise ValueError("; ".join(reasons.values()))
     for reason in reasons.values():
-        log.info("%s: its defaults", reason)
+        logger.info("%s: its defaults", reason)
     return settings

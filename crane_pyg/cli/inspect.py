@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crane_pyg.cli import options
 from crane_pyg.cli.inspection_figure import plot_degrees, plot_features
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.inspection import inspect_dataset, to_markdown
 
 log = logging.getLogger("crane_pyg")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from crane_pyg.files import write_atomically
 from crane_pyg.inspection import Inspection
-from crane_pyg.training.checkpoint import write_aside
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # of Okabe and Ito; also apart by dash and marker
 
@@ -37,7 +37,7 @@ def plot_degrees(inspection: Inspection, path: Path) -> None:
     axis.set_title(inspection.name, fontsize=9)
     _style(axis)
     axis.legend(fontsize=7, frameon=False, loc="lower left")
-    write_aside(path, lambda aside: figure.savefig(aside, format="png"))
+    write_atomically(path, lambda aside: figure.savefig(aside, format="png"))
 
 
 def plot_features(inspection: Inspection, path: Path) -> None:
@@ -71,7 +71,7 @@ def plot_features(inspection: Inspection, path: Path) -> None:
         _style(axis)
     handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
-    write_aside(path, lambda aside: figure.savefig(aside, format="png"))
+    write_atomically(path, lambda aside: figure.savefig(aside, format="png"))
 
 
 def _style(axis: Any) -> None:

@@ -8,16 +8,21 @@ from typing import Any, NoReturn
 
 import torch
 
+from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.splits import SPLITS
-from crane_pyg.experiments import FIT_DEFAULTS, check_settings
+from crane_pyg.experiments import check_settings
 from crane_pyg.ops.fill import MISSING
+from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training.evaluation import EvaluationProtocol
 
-FIT_HELPS = {
+TRAINING_HELPS = {
     "epochs": "upper limit",
     "batch_size": "interactions per step",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
+    "eval_every": "epochs between evaluations",
+    "monitor": "the validation score that chooses the best epoch",
 }
 
 
@@ -28,15 +33,18 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
+        """Exit with status 2 after one line."""
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add what says which data to read and how; :func:`load` and :func:`about` need these."""
     add_source(parser)
     add_reading(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the name of the data."""
     parser.add_argument(
         "data",
         help="folder with NAME.inter and MODALITY_feat.npy files, or with the original files of "
@@ -45,12 +53,13 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:
+    """Add how interactions are split."""
     parser.add_argument("--split", choices=SPLITS, default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """How the data are read; :func:`load` and :func:`about` need these."""
+    """Add how the data are read."""
     add_split(parser)
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     parser.add_argument(
@@ -59,17 +68,31 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    for name, value in FIT_DEFAULTS.items():
+    """Add an option for each setting of training, absent where it is not given, and --device."""
+    for name, value in TRAINING_DEFAULTS._asdict().items():
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=type(value),
+            choices=options_of(TrainingSettings.__annotations__[name]) or None,
             default=argparse.SUPPRESS,
-            help=f"{FIT_HELPS[name]} (default: the settings', the preset's, or {value})",
+            help=f"{TRAINING_HELPS[name]} (default: the settings', the preset's, or {value})",
         )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
 
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add the protocol of evaluation."""
+    parser.add_argument(
+        "--protocol",
+        choices=options_of(EvaluationProtocol),
+        default="strict",
+        help="what evaluation leaves out of a user's ranking at test: strict, what they took in "
+        "training and validation; mmrec, in training alone",
+    )
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add --set."""
     parser.add_argument(
         "--set",
         action="append",
@@ -80,6 +103,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings_file(parser: argparse.ArgumentParser) -> None:
+    """Add --settings."""
     parser.add_argument(
         "--settings",
         action="append",
@@ -91,6 +115,7 @@ def add_settings_file(parser: argparse.ArgumentParser) -> None:
 
 
 def load(args: argparse.Namespace) -> Any:
+    """Returns the data set that the options of :func:`add_data` name."""
     return load_dataset(
         args.data,
         split=args.split,
@@ -112,6 +137,7 @@ def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def device(name: str) -> torch.device:
+    """Returns the device of this name; refuses one that is not here."""
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
@@ -124,8 +150,8 @@ def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
     for path in args.settings:
         settings |= _of_file(path, getattr(args, "models", [model])).get(model, {})
     settings |= dict(_setting(item) for item in getattr(args, "set", []))
-    settings |= {name: getattr(args, name) for name in FIT_DEFAULTS if hasattr(args, name)}
-    return settings
+    training = (name for name in TrainingSettings._fields if hasattr(args, name))
+    return settings | {name: getattr(args, name) for name in training}
 
 
 def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -140,6 +166,7 @@ def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object of a JSON file; refuses what is none."""
     try:
         content = json.loads(path.read_text())
     except json.JSONDecodeError as error:

@@ -8,16 +8,18 @@ from typing import Any
 import pandas as pd
 import torch
 
+from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
 from crane_pyg.datasets.ids import read_ids
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.files import write_text
 from crane_pyg.training import load_model, recommend
-from crane_pyg.training.recommendation import EXCLUDE
+from crane_pyg.training.recommend import Exclusion
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument(
         "--run", dest="folder", type=Path, required=True, metavar="DIR", help="the training's --out"
@@ -28,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, default=10, help="items for each user")
     parser.add_argument(
         "--exclude",
-        choices=EXCLUDE,
+        choices=options_of(Exclusion),
         default="seen",
         help="what is not recommended: a user's items of all splits, those of training, or nothing",
     )
@@ -39,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Print the recommendations as CSV, or write them."""
     path = args.folder / "model.safetensors"
     if not path.is_file():
         raise ValueError(f"--run must be the --out of a training (got no '{path}')")

@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from crane_pyg.choices import options_of
 from crane_pyg.cli import options
-from crane_pyg.experiments import complete, construct, parted
-from crane_pyg.experiments.folder import write_text
+from crane_pyg.experiments import complete_settings, construct_model, split_settings
+from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
-from crane_pyg.training import PROTOCOLS, evaluate, fit, save_model
+from crane_pyg.training import evaluate, fit, save_model
+from crane_pyg.training.evaluation import HeldOutSplit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument("--model", choices=sorted(MODELS), default="crane")
     parser.add_argument(
@@ -21,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     options.add_settings_file(parser)
     options.add_settings(parser)
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    options.add_protocol(parser)
     options.add_training(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -31,12 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    settings = complete(args.model, options.given(args, args.model), args.preset)
-    own, fit_settings = parted(settings)
+    """Train and test one model, print its scores, keep what --out asks for."""
+    settings = complete_settings(args.model, options.given(args, args.model), args.preset)
+    own, fit_settings = split_settings(settings)
     device = options.device(args.device)
     dataset = options.load(args)
     data = dataset[0]
-    model = construct(args.model, data, settings, args.seed)
+    model = construct_model(args.model, data, settings, args.seed)
     print(dataset.report, file=sys.stderr)
     result = fit(
         model,
@@ -48,9 +52,10 @@ def run(args: argparse.Namespace) -> None:
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
         progress=sys.stderr.isatty(),
     )
+    data = data.to(device)
     scores = {
-        split: evaluate(model, data.to(device), name, protocol=args.protocol)
-        for split, name in {"valid": "val", "test": "test"}.items()
+        split: evaluate(model, data, split, protocol=args.protocol)
+        for split in options_of(HeldOutSplit)
     }
     record = {
         "model": args.model,
@@ -82,6 +87,6 @@ def _table(record: dict[str, Any]) -> str:
     rows = ["".join(f"{cell:>11}" for cell in ["", *names])]
     rows += [
         f"{split:>11}" + "".join(f"{record[split][name]:>11.4f}" for name in names)
-        for split in ("valid", "test")
+        for split in options_of(HeldOutSplit)
     ]
     return "\n".join([head, *rows])

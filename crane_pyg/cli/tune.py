@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from crane_pyg.cli import options
-from crane_pyg.experiments import SEARCH_SPACES, complete, search
+from crane_pyg.experiments import SEARCH_SPACES, complete_settings, search_settings
 from crane_pyg.nn.models import MODELS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_data(parser)
     parser.add_argument("--model", choices=sorted(MODELS), default="crane")
     parser.add_argument(
@@ -34,15 +35,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Search, and print the best settings as JSON."""
     given = options.given(args, args.model)
-    settings = complete(args.model, given, args.preset)
+    settings = complete_settings(args.model, given, args.preset)
     space = SEARCH_SPACES.get(args.model) if args.space is None else options.read_json(args.space)
     if space is not None:  # what is given is not searched
         space = {name: values for name, values in space.items() if name not in given}
     device = options.device(args.device)
     dataset = options.load(args)
     print(dataset.report, file=sys.stderr)
-    best = search(
+    best = search_settings(
         dataset[0],
         args.model,
         args.trials,

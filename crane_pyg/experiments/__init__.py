@@ -1,33 +1,39 @@
 """Experiments: a grid of runs and its table, and the search for settings."""
 
-from crane_pyg.experiments.figure import bar_plot
+from crane_pyg.experiments.figure import plot_comparison
 from crane_pyg.experiments.grid import run_grid
-from crane_pyg.experiments.search import search
-from crane_pyg.experiments.settings import FIT_DEFAULTS, check_settings, complete, construct, parted
+from crane_pyg.experiments.search import search_settings
+from crane_pyg.experiments.settings import (
+    check_settings,
+    complete_settings,
+    construct_model,
+    settings_with_defaults,
+    split_settings,
+)
 from crane_pyg.experiments.spaces import SEARCH_SPACES
 from crane_pyg.experiments.summary import (
-    failures,
-    markdown,
+    markdown_comparison,
+    markdown_failures,
     markdown_table,
     mean_and_sd,
     paired_p_value,
-    summarise,
+    summarise_runs,
 )
 
 __all__ = [
-    "FIT_DEFAULTS",
     "SEARCH_SPACES",
-    "bar_plot",
     "check_settings",
-    "complete",
-    "construct",
-    "failures",
-    "markdown",
+    "complete_settings",
+    "construct_model",
+    "markdown_comparison",
+    "markdown_failures",
     "markdown_table",
     "mean_and_sd",
     "paired_p_value",
-    "parted",
+    "plot_comparison",
     "run_grid",
-    "search",
-    "summarise",
+    "search_settings",
+    "settings_with_defaults",
+    "split_settings",
+    "summarise_runs",
 ]

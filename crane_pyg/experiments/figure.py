@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crane_pyg.experiments.summary import summarise, title
-from crane_pyg.training.checkpoint import write_aside
+from crane_pyg.experiments.summary import row_title, summarise_runs
+from crane_pyg.files import write_atomically
 
 WIDTH = 3.5  # inches, a column of a two-column page
 COLORS = {10: "#56B4E9", 20: "#0072B2"}  # two blues of Okabe and Ito, apart in grey too
 
 
-def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
+def plot_comparison(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw Recall and NDCG of every model, bars as long as the mean, whiskers of one deviation.
 
     Args:
@@ -23,7 +23,7 @@ def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    summary = summarise(runs).set_index(["metric", "model"])
+    summary = summarise_runs(runs).set_index(["metric", "model"])
     models = list(summary.index.unique("model"))
     if not models:
         return
@@ -42,7 +42,7 @@ def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
                 error_kw={"elinewidth": 0.8, "capsize": 1.6, "capthick": 0.8},
             )
         axis.set_xlabel(metric, fontsize=8)
-        axis.set_yticks(range(len(models)), [title(name) for name in models])
+        axis.set_yticks(range(len(models)), [row_title(name) for name in models])
         axis.tick_params(labelsize=7, length=2)
         axis.tick_params(axis="y", length=0)
         axis.locator_params(axis="x", nbins=4)
@@ -50,4 +50,4 @@ def bar_plot(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels[0].set_ylim(len(models) - 0.45, -0.55)  # the first on top
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
-    write_aside(path, lambda aside: figure.savefig(aside, format="png"))
+    write_atomically(path, lambda aside: figure.savefig(aside, format="png"))

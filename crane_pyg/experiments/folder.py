@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.training.checkpoint import write_aside
+from crane_pyg.files import write_text
 
 
-def claim(path: Path, identity: Mapping[str, Any]) -> None:
+def claim_folder(path: Path, identity: Mapping[str, Any]) -> None:
     """Write down what the folder of ``path`` holds; what it holds already must agree.
 
     Raises:
@@ -55,8 +55,3 @@ def fingerprint(data: HeteroData) -> str:
             else:
                 digest.update(repr(value).encode())
     return digest.hexdigest()[:16]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    write_aside(path, lambda aside: aside.write_text(text))

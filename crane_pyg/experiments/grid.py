@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim, fingerprint, write_text
-from crane_pyg.experiments.settings import construct, parted, with_defaults
+from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.settings import construct_model, settings_with_defaults, split_settings
+from crane_pyg.files import write_text
 from crane_pyg.training import evaluate, fit, save_model
-from crane_pyg.training.loop import reset_peak_memory
+from crane_pyg.training.evaluation import EvaluationProtocol
+from crane_pyg.training.memory import reset_peak_memory
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 def run_grid(
@@ -28,7 +30,7 @@ def run_grid(
     models: Mapping[str, str] | None = None,
     shared: Path | None = None,
     keep: Collection[str] = (),
-    protocol: str = "strict",
+    protocol: EvaluationProtocol = "strict",
     about: Mapping[str, Any] | None = None,
     device: torch.device | str = "cpu",
     progress: bool = False,
@@ -40,8 +42,8 @@ def run_grid(
 
     Args:
         data: the graph.
-        settings: by model, as :func:`~crane_pyg.experiments.complete` gives them; or by any label,
-            where :obj:`models` says whose they are.
+        settings: by model, as :func:`~crane_pyg.experiments.complete_settings` gives them; or by
+            any label, where :obj:`models` says whose they are.
         seeds: of training.
         out: folder for the runs, a file and a history each, and all of them in ``runs.jsonl``.
         models: model by label; a run then has a ``label`` beside its ``model``. (default: a label
@@ -68,7 +70,7 @@ def run_grid(
         f"settings of {label}": ({"model": models[label]} if label in models else {}) | dict(own)
         for label, own in settings.items()
     }
-    claim(out / "compare.json", identity | named)
+    claim_folder(out / "compare.json", identity | named)
     runs = {}
     order = list(itertools.product(seeds, settings))  # a seed is whole before the next one
     for count, (seed, label) in enumerate(order, start=1):
@@ -81,7 +83,7 @@ def run_grid(
         done = path.exists() and (label not in keep or path.with_suffix(".safetensors").exists())
         try:
             if not done:
-                log.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
+                logger.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
                 scores = _run(
                     data, key, settings[label], path, protocol, device, progress, label in keep
                 )
@@ -91,7 +93,7 @@ def run_grid(
             runs[label, seed] = name | json.loads(path.read_text()) | own
             path.with_suffix(".pt").unlink(missing_ok=True)
         except ValueError as error:
-            log.warning("%s, seed %d failed: %s", label, seed, error)
+            logger.warning("%s, seed %d failed: %s", label, seed, error)
             runs[label, seed] = name | key | {"error": str(error)}
     rows = [runs[label, seed] for label in settings for seed in seeds]
     write_text(out / "runs.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -103,7 +105,7 @@ def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping
     depends_on = {
         "data": identity["data"]["fingerprint"],
         "protocol": identity["protocol"],
-        "settings": with_defaults(key["model"], settings),
+        "settings": settings_with_defaults(key["model"], settings),
     }
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
     return f"{key['model']}-{key['seed']}-{digest}"
@@ -114,14 +116,14 @@ def _run(
     key: Mapping[str, Any],
     settings: Mapping[str, Any],
     path: Path,
-    protocol: str,
+    protocol: EvaluationProtocol,
     device: torch.device | str,
     progress: bool,
     keep: bool,
 ) -> dict[str, Any]:
     reset_peak_memory(torch.device(device))
-    model = construct(key["model"], data, settings, key["seed"])
-    own, loop = parted(settings)
+    model = construct_model(key["model"], data, settings, key["seed"])
+    own, loop = split_settings(settings)
     result = fit(
         model,
         data,
@@ -142,6 +144,6 @@ def _run(
         "seconds_per_epoch": result.seconds_per_epoch,
         "peak_memory_mb": result.peak_memory_mb,
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "valid": evaluate(model, data.to(device), "val", protocol=protocol),
+        "val": evaluate(model, data.to(device), "val", protocol=protocol),
         "test": evaluate(model, data.to(device), "test", protocol=protocol),
     }

@@ -12,19 +12,25 @@ import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim, fingerprint, write_text
-from crane_pyg.experiments.settings import check_settings, complete, construct, parted
+from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.settings import (
+    check_settings,
+    complete_settings,
+    construct_model,
+    split_settings,
+)
 from crane_pyg.experiments.spaces import SEARCH_SPACES
 from crane_pyg.experiments.study import ended_trials, open_study, run_trials
-from crane_pyg.training import fit
+from crane_pyg.files import write_text
+from crane_pyg.training import TRAINING_DEFAULTS, fit
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
-def search(
+def search_settings(
     data: HeteroData,
     model: str,
     trials: int,
@@ -50,7 +56,7 @@ def search(
         out: folder for the trials; ends up with ``best.json`` and ``trials.csv``.
         space: values by setting. (default: the model's entry of
             :data:`~crane_pyg.experiments.SEARCH_SPACES`)
-        settings: the others, as :func:`~crane_pyg.experiments.complete` gives them.
+        settings: the others, as :func:`~crane_pyg.experiments.complete_settings` gives them.
         seed: of the search and of every training.
         about: how to name the data.
         device: to train on.
@@ -66,9 +72,9 @@ def search(
     if trials < 1:
         raise ValueError(f"trials must be at least 1 (got {trials})")
     space = _checked_space(model, space)
-    fixed = {k: v for k, v in (settings or complete(model)).items() if k not in space}
+    fixed = {k: v for k, v in (settings or complete_settings(model)).items() if k not in space}
     identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "model": model}
-    claim(out / "tune.json", identity | {"space": space, "settings": fixed, "seed": seed})
+    claim_folder(out / "tune.json", identity | {"space": space, "settings": fixed, "seed": seed})
     study = open_study(out / "trials.db", seed)
     trainer = _Trainer(data, model, fixed, out / "running", seed, device, progress)
     run_trials(study, space, trials, trainer)
@@ -77,7 +83,7 @@ def search(
     if not (frame["state"] == "COMPLETE").any():
         raise ValueError(f"no trial could be trained: {'; '.join(sorted(set(frame['error'])))}")
     best = fixed | study.best_params
-    log.info("best of %d trials: %.4f", len(frame), study.best_value)
+    logger.info("best of %d trials: %.4f", len(frame), study.best_value)
     write_text(out / "best.json", json.dumps({model: best}, indent=2) + "\n")
     return best
 
@@ -113,12 +119,12 @@ class _Trainer:
         from optuna import TrialPruned
 
         settings = {**self.settings, **trial.params}
-        loop = parted(settings)[1]
+        loop = split_settings(settings)[1]
         name = hashlib.sha256(json.dumps(trial.params, sort_keys=True).encode()).hexdigest()[:16]
         checkpoint = self.folder / f"{name}.pt"
 
         def report(row: dict[str, float]) -> None:
-            score = row.get(loop.get("monitor", "Recall@20"))
+            score = row.get(loop.get("monitor", TRAINING_DEFAULTS.monitor))
             if score is not None:
                 trial.report(score, int(row["epoch"]))
                 if trial.should_prune():
@@ -126,7 +132,7 @@ class _Trainer:
 
         try:
             result = fit(
-                construct(self.model, self.data, settings, self.seed),
+                construct_model(self.model, self.data, settings, self.seed),
                 self.data,
                 **loop,
                 seed=self.seed,

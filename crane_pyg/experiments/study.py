@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 WARM_UP = 10  # epochs before a trial may be stopped for being worse than the median
 
@@ -73,7 +73,7 @@ def run_trials(
             trial.set_user_attr("error", str(error))
             told = study.tell(trial, state=TrialState.FAIL)
         outcome = told.user_attrs.get("error") or f"{told.state.name.lower()} {told.value}"
-        log.info("trial %d, %s: %s", told.number, told.params, outcome)
+        logger.info("trial %d, %s: %s", told.number, told.params, outcome)
 
 
 def _score(study: "Study", trial: "Trial", train: Callable[["Trial"], float]) -> float:

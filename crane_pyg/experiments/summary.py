@@ -17,7 +17,7 @@ COSTS = {
 }
 
 
-def summarise(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def summarise_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per model and metric of the runs that did not fail.
 
     Args:
@@ -69,7 +69,7 @@ def _label(run: Mapping[str, Any]) -> str:
     return run.get("label", run["model"])
 
 
-def title(label: str) -> str:
+def row_title(label: str) -> str:
     """How a row is called: a model by its class, a label by itself."""
     return MODELS[label].__name__ if label in MODELS else label
 
@@ -95,18 +95,18 @@ def _score(mean: float, sd: float) -> str:
     return f"{mean:.4f}" if np.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
 
 
-def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
+def markdown_comparison(runs: Sequence[Mapping[str, Any]]) -> str:
     """The comparison as Markdown: scores and costs, p-values, and what failed.
 
     The best of each metric is bold, the second underlined.
     """
-    summary = summarise(runs)
+    summary = summarise_runs(runs)
     models = list(dict.fromkeys(map(_label, runs)))
     cell = {(row.model, row.metric): row for row in summary.itertuples()}
     scores, p_values = [], []
     for model in models:
         rows = [cell.get((model, metric)) for metric in METRICS]
-        name, asked = title(model), sum(_label(run) == model for run in runs)
+        name, asked = row_title(model), sum(_label(run) == model for run in runs)
         if rows[0] is None:
             scores.append([name, f"0 of {asked}", *["failed"] * len(METRICS), *[""] * len(COSTS)])
             continue
@@ -119,7 +119,7 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     if len(p_values) > 1:
         parts.append("Paired t-test over the seeds between the best model and each other, p-value:")
         parts.append(markdown_table(pd.DataFrame(p_values, columns=["model", *METRICS])))
-    if failed := failures(runs):
+    if failed := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *failed]))
     return "\n\n".join(parts) + "\n"
 
@@ -135,14 +135,14 @@ def _p_value(row: Any) -> str:
     return "" if np.isnan(row.p_value) else f"{row.p_value:.2g}"
 
 
-def failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def markdown_failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """A line of Markdown for each run, or several alike, that failed."""
     seeds: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if "error" in run:
             seeds.setdefault((_label(run), run["error"]), []).append(str(run["seed"]))
     return [
-        f"- {title(model)}, seed {', '.join(those)}: {error}"
+        f"- {row_title(model)}, seed {', '.join(those)}: {error}"
         for (model, error), those in seeds.items()
     ]
 

@@ -1,19 +1,25 @@
 """Training and evaluation, the same for every model."""
 
-from crane_pyg.training.checkpoint import load_model, save_model
-from crane_pyg.training.evaluation import PROTOCOLS, evaluate
-from crane_pyg.training.loop import FitResult, fit
-from crane_pyg.training.recommendation import Recommendations, recommend
+from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training.epoch import build_optimizer, train_epoch
+from crane_pyg.training.evaluation import evaluate
+from crane_pyg.training.loop import fit
+from crane_pyg.training.recommend import Recommendations, recommend
+from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
+from crane_pyg.training.saved_model import load_model, save_model
 
 __all__ = [
-    "PROTOCOLS",
+    "TRAINING_DEFAULTS",
     "FitResult",
     "Recommendations",
+    "TrainingSettings",
     "TripletSampler",
+    "build_optimizer",
     "evaluate",
     "fit",
     "load_model",
     "recommend",
     "save_model",
+    "train_epoch",
 ]

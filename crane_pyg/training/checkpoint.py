@@ -1,25 +1,21 @@
 """State of a training run on disk, complete at every moment."""
 
-import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
-from crane_pyg.nn.models import MODELS, Recommender
-
-if TYPE_CHECKING:
-    from crane_pyg.training.loop import FitResult
+from crane_pyg.files import write_atomically
+from crane_pyg.training.result import FitResult
 
 
 class Checkpoint:
-    """A file that a killed run resumes from: weights, optimiser, random states, history."""
+    """A file that a killed run resumes from: weights, optimiser, random states, history.
+
+    Args:
+        path: of the file.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -29,10 +25,20 @@ class Checkpoint:
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
-        result: "FitResult",
+        result: FitResult,
         settings: dict[str, Any],
         best_state: dict[str, Tensor],
     ) -> None:
+        """Replace the file by the state after an epoch.
+
+        Args:
+            model: as it is.
+            optimizer: as it is.
+            generator: of the sampler.
+            result: of the epochs so far.
+            settings: of training, which a run that resumes must share.
+            best_state: the weights of the best epoch so far.
+        """
         state = {
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
@@ -43,17 +49,24 @@ class Checkpoint:
             "settings": settings,
             "best": best_state,
         }
-        write_aside(self.path, lambda aside: torch.save(state, aside))
+        write_atomically(self.path, lambda aside: torch.save(state, aside))
 
     def load(
         self,
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
-        result: "FitResult",
+        result: FitResult,
         settings: dict[str, Any],
     ) -> dict[str, Tensor]:
-        """Restore everything in place; the weights of the best epoch so far are returned.
+        """Restore everything in place.
+
+        Args:
+            model, optimizer, generator, result: as :meth:`save` takes them; overwritten.
+            settings: of the run that resumes.
+
+        Returns:
+            the weights of the best epoch so far.
 
         Raises:
             ValueError: if the file was written with other settings or for another model.
@@ -80,53 +93,3 @@ class Checkpoint:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
         vars(result).update(state["result"])
         return state["best"]
-
-
-def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Path | str) -> None:
-    """Write the weights as safetensors, with what :func:`load_model` needs to build the model.
-
-    Args:
-        model: trained.
-        name: its key in :data:`~crane_pyg.nn.models.MODELS`.
-        settings: the arguments it was constructed with, beside the sizes.
-        path: file to write.
-    """
-    metadata = {"model": name, "settings": json.dumps(settings)}
-    content = save(model.state_dict(), metadata)  # save_file would make it the writer's alone
-    write_aside(Path(path), lambda aside: aside.write_bytes(content))
-
-
-def load_model(path: Path | str, data: HeteroData) -> Recommender:
-    """The model that :func:`save_model` wrote, in evaluation mode.
-
-    Args:
-        path: the file.
-        data: the graph that it was trained on.
-
-    Raises:
-        ValueError: if the file is not one of ours, or ``data`` has other sizes.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    if metadata.get("model") not in MODELS:
-        raise ValueError(
-            f"{path} must name one of {sorted(MODELS)} (got {metadata.get('model')!r})"
-        )
-    model = MODELS[metadata["model"]].skeleton(data, **json.loads(metadata["settings"]))
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path} was trained on other data: {error}") from error
-    return model.eval()
-
-
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    write(aside)
-    os.replace(aside, path)

@@ -2,25 +2,31 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.metrics import LinkPredMetricCollection, LinkPredNDCG, LinkPredRecall
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
 
-PROTOCOLS = ("strict", "mmrec")
+EvaluationProtocol = Literal["strict", "mmrec"]
+HeldOutSplit = Literal["val", "test"]
+Monitor = Literal["Recall@20", "Recall@10", "NDCG@20", "NDCG@10"]
+
+METRICS = {"Recall": LinkPredRecall, "NDCG": LinkPredNDCG}
 
 
 @torch.no_grad()
 def evaluate(
     model: Recommender,
     data: HeteroData,
-    split: str = "val",
+    split: HeldOutSplit = "val",
     *,
-    protocol: str = "strict",
+    protocol: EvaluationProtocol = "strict",
     ks: tuple[int, ...] = (10, 20),
     batch_size: int = 1024,
 ) -> dict[str, float]:
@@ -29,7 +35,7 @@ def evaluate(
     Args:
         model: any :class:`~crane_pyg.nn.models.Recommender`.
         data: the graph.
-        split: ``'val'`` or ``'test'``.
+        split: whose interactions must be found.
         protocol: which items are left out of the ranking. ``'strict'``: the user's training items
             and, at test, the validation items too. ``'mmrec'``: the training items only, as in the
             numbers of the literature.
@@ -46,7 +52,7 @@ def evaluate(
     held_out = held_out_edges(data, split)
     hidden = excluded_edges(data, split, protocol)
     metrics = LinkPredMetricCollection(
-        {f"{name}@{k}": metric(k) for k in ks for name, metric in _METRICS.items()}
+        {f"{name}@{k}": metric(k) for k in ks for name, metric in METRICS.items()}
     ).to(held_out.device)
     users = torch.unique(held_out[0])
     tops = rank(model, data, users, metrics.max_k, hidden, batch_size=batch_size)
@@ -95,23 +101,18 @@ def rank(
         yield top.indices, top.values
 
 
-_METRICS = {"Recall": LinkPredRecall, "NDCG": LinkPredNDCG}
-
-
-def held_out_edges(data: HeteroData, split: str) -> Tensor:
-    """``[2, E]`` held-out edges of ``'val'`` or ``'test'``, users first."""
-    if split not in ("val", "test"):
-        raise ValueError(f"split must be 'val' or 'test' (got {split!r})")
+def held_out_edges(data: HeteroData, split: HeldOutSplit) -> Tensor:
+    """``[2, E]`` held-out edges of a split, users first."""
+    check_choice("split", split, HeldOutSplit)
     edges = data[USER_TO_ITEM].get(f"{split}_edge_label_index")
     if edges is None or edges.size(1) == 0:
         raise ValueError(f"the {split} split is empty")
     return edges
 
 
-def excluded_edges(data: HeteroData, split: str, protocol: str) -> Tensor:
+def excluded_edges(data: HeteroData, split: HeldOutSplit, protocol: EvaluationProtocol) -> Tensor:
     """``[2, E]`` edges whose items are left out of the user's ranking."""
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)} (got {protocol!r})")
+    check_choice("protocol", protocol, EvaluationProtocol)
     edges = data[USER_TO_ITEM].edge_index
     if protocol == "strict" and split == "test":
         edges = torch.cat([edges, data[USER_TO_ITEM].val_edge_label_index], dim=1)

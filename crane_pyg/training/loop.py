@@ -1,82 +1,38 @@
 """One training loop for every model."""
 
-import contextlib
 import copy
-import ctypes
-import gc
 import math
-import resource
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
 from tqdm.auto import tqdm
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
-from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.checkpoint import Checkpoint
-from crane_pyg.training.evaluation import evaluate
+from crane_pyg.training.defaults import TRAINING_DEFAULTS
+from crane_pyg.training.epoch import build_optimizer, train_epoch
+from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
+from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
-
-MONITORS = ("Recall@20", "Recall@10", "NDCG@20", "NDCG@10")
-
-
-@dataclass
-class FitResult:
-    """What :func:`fit` leaves behind, beside the trained model.
-
-    Attributes:
-        history: one row per epoch: its number, each loss term (mean over batches), training
-            seconds and validation scores (absent where the epoch was not evaluated).
-        best_epoch: the epoch whose weights the model holds, from 1.
-        best_score: its validation score.
-        monitor: the name of that score.
-        peak_memory_mb: of the process on a CPU, of the allocator on CUDA.
-    """
-
-    monitor: str = "Recall@20"
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_score: float = -1.0
-    peak_memory_mb: float = 0.0
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history)
-
-    @property
-    def evaluations_since_best(self) -> int:
-        return sum(self.monitor in row for row in self.history[self.best_epoch :])
-
-    @property
-    def seconds_per_epoch(self) -> float:
-        """Median training time of an epoch, evaluation left out."""
-        return float(self.to_frame()["seconds"].median())
-
-    def to_frame(self) -> pd.DataFrame:
-        """The history as a table indexed by epoch; ``result.to_frame().plot()`` draws it."""
-        return pd.DataFrame(self.history).set_index("epoch")
 
 
 def fit(
     model: Recommender,
     data: HeteroData,
     *,
-    epochs: int = 250,
-    batch_size: int = 1024,
-    lr: float = 1e-3,
-    patience: int = 5,
-    eval_every: int = 1,
-    monitor: str = "Recall@20",
-    protocol: str = "strict",
+    epochs: int = TRAINING_DEFAULTS.epochs,
+    batch_size: int = TRAINING_DEFAULTS.batch_size,
+    lr: float = TRAINING_DEFAULTS.lr,
+    patience: int = TRAINING_DEFAULTS.patience,
+    eval_every: int = TRAINING_DEFAULTS.eval_every,
+    monitor: Monitor = TRAINING_DEFAULTS.monitor,
+    protocol: EvaluationProtocol = "strict",
     seed: int = 0,
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
@@ -96,9 +52,8 @@ def fit(
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
-        monitor: the validation score to choose by: ``'Recall@20'``, ``'Recall@10'``,
-            ``'NDCG@20'`` or ``'NDCG@10'``.
-        protocol: see :func:`~crane_pyg.training.evaluate`.
+        monitor: the validation score to choose the best epoch by.
+        protocol: of validation, see :func:`~crane_pyg.training.evaluate`.
         seed: of sampling and of everything random in the model.
         device: defaults to where the model is.
         checkpoint: file that is rewritten after every epoch; where it exists already, training
@@ -111,8 +66,8 @@ def fit(
         ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
             checkpoint belongs to a run with other arguments.
     """
-    if monitor not in MONITORS:
-        raise ValueError(f"monitor must be one of {', '.join(MONITORS)} (got {monitor!r})")
+    check_choice("monitor", monitor, Monitor)
+    check_choice("protocol", protocol, EvaluationProtocol)
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
     for name, value in {**counts, "eval_every": eval_every}.items():
         if value < 1:
@@ -121,10 +76,8 @@ def fit(
     model, data = model.to(device), data.to(device)
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    sampler = TripletSampler(
-        data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator
-    )
-    optimizer = torch.optim.Adam(model.parameter_groups(lr), fused=True)
+    sampler = TripletSampler.from_data(data, batch_size, generator)
+    optimizer = build_optimizer(model, lr)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     store = Checkpoint(checkpoint) if checkpoint is not None else None
@@ -143,7 +96,7 @@ def fit(
     with bar:
         while result.epochs < epochs and result.evaluations_since_best < patience:
             epoch = result.epochs + 1
-            row = {"epoch": float(epoch), **_train_epoch(model, data, sampler, optimizer)}
+            row = {"epoch": float(epoch), **train_epoch(model, data, sampler, optimizer)}
             if not math.isfinite(row["loss"]):
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {row['loss']})")
             if epoch % eval_every == 0 or epoch == epochs:
@@ -162,45 +115,3 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
     return result
-
-
-def _train_epoch(
-    model: Recommender,
-    data: HeteroData,
-    sampler: TripletSampler,
-    optimizer: torch.optim.Optimizer,
-) -> dict[str, float]:
-    """One pass over the interactions; the mean of each loss term and the seconds it took."""
-    start = time.perf_counter()
-    model.train()
-    model.start_epoch(data)
-    totals: dict[str, Tensor] = {}
-    for user, pos, neg in sampler:
-        optimizer.zero_grad()
-        terms = model.loss(data, user, pos, neg)
-        loss = torch.stack(list(terms.values())).sum()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        for name, value in {"loss": loss, **terms}.items():
-            totals[name] = totals.get(name, 0) + value.detach()
-    means = {name: float(total) / len(sampler) for name, total in totals.items()}
-    return means | {"seconds": time.perf_counter() - start}
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far: of the allocator on CUDA, of the whole process elsewhere."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """Let the peak start anew, where CUDA or Linux can; elsewhere it stays the process's."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # a closed /proc, another C library
-            ctypes.CDLL(None).malloc_trim(0)  # what an earlier run freed would count
-            Path("/proc/self/clear_refs").write_text("5")

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
-log = logging.getLogger("crane_pyg")
+from crane_pyg.schema import USER_TO_ITEM
+
+logger = logging.getLogger(__name__)
 
 
 class TripletSampler:
@@ -43,10 +46,22 @@ class TripletSampler:
         if not usable.any():
             raise ValueError("every user took every item: no negative can be drawn")
         if not usable.all():
-            log.warning(
+            logger.warning(
                 "%d users took every item and are left out of training", int(saturated.sum())
             )
         self.edge_index = edge_index[:, usable]
+
+    @classmethod
+    def from_data(
+        cls, data: HeteroData, batch_size: int, generator: torch.Generator | None = None
+    ) -> "TripletSampler":
+        """Returns the sampler of a graph's training edges.
+
+        Args:
+            data: the graph.
+            batch_size, generator: as the constructor takes them.
+        """
+        return cls(data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator)
 
     def __len__(self) -> int:
         return -(-self.edge_index.size(1) // self.batch_size)

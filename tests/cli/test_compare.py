@@ -53,7 +53,7 @@ def test_a_run_is_what_train_does(capsys, tmp_path):
     main(["train", "tiny", "--seed", "5", "--protocol", "mmrec", *SHORT, "--json"])
     trained = json.loads(capsys.readouterr().out.splitlines()[-1])
     run = json.loads((tmp_path / "runs.jsonl").read_text())
-    for key in ("test", "valid", "best_epoch", "protocol", "seed"):
+    for key in ("test", "val", "best_epoch", "protocol", "seed"):
         assert run[key] == trained[key]
 
 
@@ -157,21 +157,3 @@ def test_a_mistake_ends_in_one_line_and_status_2(capsys, tmp_path, argv, message
     assert line.startswith("error: ")
     assert message in line
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "must hold a JSON object (got [])"),
-        ('{"crane": {}}', "must have settings of bpr (got ['crane'])"),
-        ('{"bpr": 3}', "must have settings by model (got 3 for 'bpr')"),
-        ('{"bpr": {"jam": 3}}', "bpr has the settings"),
-    ],
-)
-def test_a_settings_file_is_read_with_care(capsys, tmp_path, text, message):
-    (tmp_path / "settings.json").write_text(text)
-    argv = ["--models", "bpr", "--settings", tmp_path / "settings.json"]
-    with pytest.raises(SystemExit):
-        compare(*argv, "--out", tmp_path / "out")
-    assert message in capsys.readouterr().err.splitlines()[-1]

@@ -12,7 +12,7 @@ from crane_pyg.training import evaluate, load_model
 SHORT = ["--epochs", "2", "--device", "cpu"]
 KEYS = [
     *("model", "dataset", "protocol", "seed", "epochs", "best_epoch", "seconds_per_epoch"),
-    *("peak_memory_mb", "valid", "test"),
+    *("peak_memory_mb", "val", "test"),
 ]
 METRICS = {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"}
 
@@ -43,10 +43,10 @@ def test_without_arguments_it_helps(capsys):
 @pytest.mark.parametrize("model", ["crane", "lightgcn"])
 def test_it_ends_with_a_table(capsys, model):
     main(["train", "tiny", "--model", model, *SHORT])
-    head, names, valid, test = capsys.readouterr().out.splitlines()
+    head, names, val, test = capsys.readouterr().out.splitlines()
     assert head.startswith(f"{model} on tiny, protocol strict, seed 0: best epoch ")
     assert set(names.split()) == METRICS
-    assert (valid.split()[0], test.split()[0]) == ("valid", "test")
+    assert (val.split()[0], test.split()[0]) == ("val", "test")
 
 
 def test_json_is_the_last_line_and_names_everything(capsys):
@@ -57,7 +57,7 @@ def test_json_is_the_last_line_and_names_everything(capsys):
     assert list(got) == KEYS
     assert (got["model"], got["dataset"]) == ("crane", "tiny")
     assert (got["protocol"], got["seed"], got["epochs"]) == ("mmrec", 3, 2)
-    assert set(got["valid"]) == set(got["test"]) == METRICS
+    assert set(got["val"]) == set(got["test"]) == METRICS
     assert "protocol mmrec" in err
 
 

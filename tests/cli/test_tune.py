@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from crane_pyg.cli import main
-from crane_pyg.training import loop
+from crane_pyg.training import TRAINING_DEFAULTS, loop
 
 SHORT = ["--epochs", "1", "--device", "cpu"]
 
@@ -35,7 +35,7 @@ def test_it_ends_with_the_best_settings(capsys, tmp_path, space, monkeypatch):
         *("best.json", "running", "trials.csv", "trials.db", "tune.json")
     }
     assert json.loads((out / "best.json").read_text()) == best
-    assert set(best["lightgcn"]) == {"epochs", "batch_size", "lr", "patience", "num_layers", "l2"}
+    assert set(best["lightgcn"]) == {*TRAINING_DEFAULTS._fields, "num_layers", "l2"}
     assert len(pd.read_csv(out / "trials.csv")) == 2
 
     tune(*argv, "--trials", 3)
@@ -45,7 +45,7 @@ def test_it_ends_with_the_best_settings(capsys, tmp_path, space, monkeypatch):
     file = ["--settings", str(out / "best.json"), "--device", "cpu"]
     main(["train", "tiny", "--model", "lightgcn", *file, "--json"])
     trained = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert trained["valid"]["Recall@20"] == table["score"].max()
+    assert trained["val"]["Recall@20"] == table["score"].max()
     main(["compare", "tiny", "--models", "lightgcn", "--seeds", "0", *file, "--out", str(out)])
     assert json.loads((out / "runs.jsonl").read_text())["test"] == trained["test"]
 

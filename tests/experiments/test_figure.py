@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from crane_pyg.experiments import bar_plot
+from crane_pyg.experiments import plot_comparison
 from crane_pyg.nn.models import MODELS
 
 METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")
@@ -21,7 +21,7 @@ def runs(models, seeds):
 def test_it_is_one_column_wide(tmp_path, models, seeds):
     imread = pytest.importorskip("matplotlib.image").imread
     failed = [{"model": "bpr", "seed": 9, "error": "no"}]
-    bar_plot(runs(models, seeds) + failed, tmp_path / "table.png")
+    plot_comparison(runs(models, seeds) + failed, tmp_path / "table.png")
     image = imread(tmp_path / "table.png")[:, :, :3]
     assert image.shape[1] == 1050  # 3.5 inches
     assert image.shape[0] == pytest.approx(300 * (0.75 + 0.3 * len(models)), abs=1)
@@ -30,11 +30,11 @@ def test_it_is_one_column_wide(tmp_path, models, seeds):
 
 def test_nothing_to_draw_is_no_figure(tmp_path):
     pytest.importorskip("matplotlib")
-    bar_plot([{"model": "bpr", "seed": 9, "error": "no"}], tmp_path / "table.png")
+    plot_comparison([{"model": "bpr", "seed": 9, "error": "no"}], tmp_path / "table.png")
     assert not (tmp_path / "table.png").exists()
 
 
 def test_without_matplotlib_it_raises(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError):
-        bar_plot(runs(["crane"], 1), tmp_path / "table.png")
+        plot_comparison(runs(["crane"], 1), tmp_path / "table.png")

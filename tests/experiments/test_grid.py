@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from crane_pyg.experiments import complete, grid, run_grid
+from crane_pyg.experiments import complete_settings, grid, run_grid
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import evaluate, load_model
@@ -14,7 +14,7 @@ SHORT = {"epochs": 2, "batch_size": 64}
 
 def settings(*models, **given):
     own = {"crane": {"k": 3}}
-    return {model: complete(model, SHORT | own.get(model, {}) | given) for model in models}
+    return {model: complete_settings(model, SHORT | own.get(model, {}) | given) for model in models}
 
 
 def test_every_model_runs_with_every_seed(checkerboard, tmp_path):
@@ -25,7 +25,7 @@ def test_every_model_runs_with_every_seed(checkerboard, tmp_path):
     assert [json.loads(line) for line in lines] == runs
     assert {path.suffix for path in (tmp_path / "runs").iterdir()} == {".json", ".csv"}
     history = pd.read_csv(tmp_path / "runs" / f"{runs[0]['run']}.csv")
-    assert history["Recall@20"].max() == pytest.approx(runs[0]["valid"]["Recall@20"])
+    assert history["Recall@20"].max() == pytest.approx(runs[0]["val"]["Recall@20"])
     assert runs[0]["parameters"] == (24 + 40) * 64
     assert runs[0]["epochs"] == 2
     assert runs[0]["settings"] == settings("lightgcn")["lightgcn"]
@@ -96,7 +96,8 @@ def test_a_failure_stops_no_other_run_and_is_tried_again(checkerboard, tmp_path)
 def variants(**changes):
     """Two rows of one model, as a table of ablations has them."""
     given = {"CRANE": {}, "w/o graph": {"fusion": None}} | changes
-    rows = {label: complete("crane", SHORT | {"k": 3} | change) for label, change in given.items()}
+    base = SHORT | {"k": 3}
+    rows = {label: complete_settings("crane", base | change) for label, change in given.items()}
     return {"settings": rows, "models": dict.fromkeys(rows, "crane")}
 
 

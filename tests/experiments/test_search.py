@@ -5,12 +5,18 @@ import optuna
 import pandas as pd
 import pytest
 
-from crane_pyg.experiments import SEARCH_SPACES, complete, construct, parted, search
+from crane_pyg.experiments import (
+    SEARCH_SPACES,
+    complete_settings,
+    construct_model,
+    search_settings,
+    split_settings,
+)
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import fit
 
-SHORT = complete("lightgcn", {"epochs": 1, "batch_size": 64})
+SHORT = complete_settings("lightgcn", {"epochs": 1, "batch_size": 64})
 SPACE = {"num_layers": [1, 2], "l2": [1e-2, 1e-4]}
 
 
@@ -27,27 +33,27 @@ def board(checkerboard):
 
 
 def test_every_combination_where_the_trials_suffice(board, tmp_path):
-    best = search(board, "lightgcn", 9, tmp_path, space=SPACE, settings=SHORT)
+    best = search_settings(board, "lightgcn", 9, tmp_path, space=SPACE, settings=SHORT)
     table = pd.read_csv(tmp_path / "trials.csv")
     assert len(table) == 4 == len(table.drop_duplicates(["num_layers", "l2"]))
     top = table.loc[table["score"].idxmax()]
     assert best == SHORT | {"num_layers": top["num_layers"], "l2": top["l2"]}
     assert json.loads((tmp_path / "best.json").read_text()) == {"lightgcn": best}
 
-    model = construct("lightgcn", board, best, seed=0)
-    assert fit(model, board, **parted(best)[1], progress=False).best_score == top["score"]
+    model = construct_model("lightgcn", board, best, seed=0)
+    assert fit(model, board, **split_settings(best)[1], progress=False).best_score == top["score"]
 
 
 def test_a_second_call_goes_on_to_more_trials(board, tmp_path, monkeypatch):
     space = SPACE | {"lr": [1e-2, 1e-3, 1e-4]}
-    search(board, "lightgcn", 2, tmp_path, space=space, settings=SHORT)
+    search_settings(board, "lightgcn", 2, tmp_path, space=space, settings=SHORT)
     first = pd.read_csv(tmp_path / "trials.csv")
-    search(board, "lightgcn", 5, tmp_path, space=space, settings=SHORT)
+    search_settings(board, "lightgcn", 5, tmp_path, space=space, settings=SHORT)
     second = pd.read_csv(tmp_path / "trials.csv")
     assert (len(first), len(second)) == (2, 5)
     assert second.iloc[:2].drop(columns="error").equals(first.drop(columns="error"))
     monkeypatch.setattr(LightGCN, "loss", None)
-    search(board, "lightgcn", 5, tmp_path, space=space, settings=SHORT)
+    search_settings(board, "lightgcn", 5, tmp_path, space=space, settings=SHORT)
     assert pd.read_csv(tmp_path / "trials.csv").equals(second)
 
 
@@ -64,14 +70,15 @@ def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_pa
     monkeypatch.setattr(LightGCN, "start_epoch", killed)
     space = {"num_layers": [1, 2, 3]}
     with pytest.raises(KeyboardInterrupt):
-        search(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+        search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
     assert states(tmp_path) == ["COMPLETE", "RUNNING", "WAITING"]
-    best = search(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+    best = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
     assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert sorted(epochs) == [1] * 3 + [2] * 4 + [3] * 3
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 3
     assert list((tmp_path / "running").iterdir()) == []
-    assert best == search(board, "lightgcn", 3, tmp_path / "2", space=space, settings=settings)
+    again = search_settings(board, "lightgcn", 3, tmp_path / "2", space=space, settings=settings)
+    assert again == best
 
 
 def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
@@ -82,7 +89,7 @@ def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
     monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)
     settings = SHORT | {"epochs": 3}
     space = {"l2": [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-9]}  # the median needs five to begin with
-    search(board, "lightgcn", 6, tmp_path, space=space, settings=settings)
+    search_settings(board, "lightgcn", 6, tmp_path, space=space, settings=settings)
     table = pd.read_csv(tmp_path / "trials.csv")
     assert table["state"].tolist() == ["COMPLETE"] * 5 + ["PRUNED"]
     assert table["epochs"].iloc[0] == 3
@@ -90,22 +97,23 @@ def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
 
 def test_an_error_counts_as_a_trial_and_stops_no_other(board, tmp_path):
     space = {"lr": [1e-3, float("inf")]}
-    best = search(board, "lightgcn", 2, tmp_path, space=space, settings=SHORT)
+    best = search_settings(board, "lightgcn", 2, tmp_path, space=space, settings=SHORT)
     assert best["lr"] == 1e-3
     table = pd.read_csv(tmp_path / "trials.csv")
     assert sorted(table["state"]) == ["COMPLETE", "FAIL"]
     assert table["error"].dropna().str.startswith("the loss is not finite").all()
+    bad = {"lr": space["lr"][1:]}
     with pytest.raises(ValueError, match="no trial could be trained: the loss is not finite"):
-        search(board, "lightgcn", 1, tmp_path / "2", space={"lr": space["lr"][1:]}, settings=SHORT)
+        search_settings(board, "lightgcn", 1, tmp_path / "2", space=bad, settings=SHORT)
 
 
 def test_another_search_in_the_folder_is_refused(board, tmp_path):
     space = {"num_layers": [1]}
-    search(board, "lightgcn", 1, tmp_path, space=space, settings=SHORT)
+    search_settings(board, "lightgcn", 1, tmp_path, space=space, settings=SHORT)
     for change in ({"seed": 1}, {"space": {"num_layers": [2]}}, {"settings": SHORT | {"lr": 1.0}}):
         arguments = {"space": space, "settings": SHORT} | change
         with pytest.raises(ValueError, match="holds other runs.*got, there and now"):
-            search(board, "lightgcn", 1, tmp_path, **arguments)
+            search_settings(board, "lightgcn", 1, tmp_path, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +130,16 @@ def test_another_search_in_the_folder_is_refused(board, tmp_path):
 )
 def test_bad_arguments(board, tmp_path, arguments, match):
     with pytest.raises(ValueError, match=match):
-        search(board, **{"model": "lightgcn", "trials": 1, "out": tmp_path} | arguments)
+        search_settings(board, **{"model": "lightgcn", "trials": 1, "out": tmp_path} | arguments)
 
 
 def test_a_model_without_a_published_space_asks_for_one(board, tmp_path, monkeypatch):
     monkeypatch.delitem(SEARCH_SPACES, "lightgcn")
     with pytest.raises(ValueError, match="no search space of lightgcn is published"):
-        search(board, "lightgcn", 1, tmp_path)
+        search_settings(board, "lightgcn", 1, tmp_path)
 
 
 def test_without_optuna_it_names_the_extra(board, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ValueError, match=r"pip install 'crane-pyg\[tune\]'"):
-        search(board, "lightgcn", 1, tmp_path)
+        search_settings(board, "lightgcn", 1, tmp_path)

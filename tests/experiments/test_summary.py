@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from crane_pyg.experiments import markdown, mean_and_sd, paired_p_value, summarise
+from crane_pyg.experiments import markdown_comparison, mean_and_sd, paired_p_value, summarise_runs
 
 SCORES = {
     "bpr": [0.10, 0.12, 0.11],
@@ -37,7 +37,7 @@ def test_mean_and_sd():
 
 
 def test_the_best_is_bold_and_the_second_underlined():
-    scores, _, p_values = markdown(RUNS).split("\n\n")
+    scores, _, p_values = markdown_comparison(RUNS).split("\n\n")
     recall, ndcg = "0.3300 ± 0.0300", "0.6700 ± 0.0300"
     costs = ["0.1", "102", "12,345"]
     assert row(scores, "CRANE") == ["CRANE", "3", *[f"**{recall}**"] * 2, *[ndcg] * 2, *costs]
@@ -49,11 +49,11 @@ def test_the_best_is_bold_and_the_second_underlined():
 
 
 def test_p_values_are_those_of_a_paired_t_test():
-    table = summarise(RUNS).set_index(["metric", "model"])["p_value"]
+    table = summarise_runs(RUNS).set_index(["metric", "model"])["p_value"]
     expected = ttest_rel(SCORES["crane"], SCORES["lightgcn"]).pvalue
     assert table["Recall@20", "lightgcn"] == pytest.approx(expected)
     assert np.isnan(table["Recall@20", "crane"])
-    p_values = markdown(RUNS).split("\n\n")[2]
+    p_values = markdown_comparison(RUNS).split("\n\n")[2]
     assert row(p_values, "LightGCN")[1] == f"{expected:.2g}" == "0.035"
 
 
@@ -67,7 +67,7 @@ def test_seeds_are_paired_by_name():
 
 
 def test_one_seed_has_neither_deviation_nor_p_value():
-    scores, _, p_values = markdown([r for r in RUNS if r["seed"] == 0]).split("\n\n")
+    scores, _, p_values = markdown_comparison([r for r in RUNS if r["seed"] == 0]).split("\n\n")
     assert row(scores, "CRANE")[1:3] == ["1", "**0.3000**"]
     assert row(p_values, "LightGCN") == ["LightGCN", "", "", "", ""]
 
@@ -75,7 +75,7 @@ def test_one_seed_has_neither_deviation_nor_p_value():
 def test_failures_are_named_and_not_counted():
     failed = [{"model": "vbpr", "seed": seed, "error": "no features"} for seed in range(3)]
     runs = [*RUNS[:-1], {"model": "lightgcn", "seed": 2, "error": "not finite"}, *failed]
-    scores, _, p_values, _, failures = markdown(runs).strip().split("\n\n")
+    scores, _, p_values, _, failures = markdown_comparison(runs).strip().split("\n\n")
     assert row(scores, "VBPR") == ["VBPR", "0 of 3", *["failed"] * 4, "", "", ""]
     assert row(scores, "LightGCN")[1:3] == ["2 of 3", "<u>0.3050 ± 0.0354</u>"]
     assert "VBPR" not in p_values
@@ -83,20 +83,20 @@ def test_failures_are_named_and_not_counted():
         "- LightGCN, seed 2: not finite",
         "- VBPR, seed 0, 1, 2: no features",
     ]
-    assert row(markdown(failed), "VBPR")[2] == "failed"
+    assert row(markdown_comparison(failed), "VBPR")[2] == "failed"
 
 
 def test_a_label_names_a_row():
     first = [{"label": "CRANE-V", **run("crane", seed, 0.2)} for seed in range(2)]
     second = [{"label": "CRANE-T", "model": "crane", "seed": 0, "error": "no text"}]
-    table = markdown([*first, *RUNS, *second])
+    table = markdown_comparison([*first, *RUNS, *second])
     assert row(table.split("\n\n")[0], "CRANE-V")[1:3] == ["2", "0.2000 ± 0.0000"]
     assert row(table.split("\n\n")[0], "CRANE-T")[1] == "0 of 1"
     assert table.endswith("- CRANE-T, seed 0: no text\n")
 
 
 def test_the_summary_is_tidy():
-    table = summarise(RUNS)
+    table = summarise_runs(RUNS)
     assert list(table) == ["model", "metric", "value", "sd", "seeds", "rank", "p_value"]
     assert not table.duplicated(["model", "metric"]).any()
     costs = table[table["model"] == "bpr"].set_index("metric")["value"]

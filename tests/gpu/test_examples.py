@@ -3,9 +3,9 @@
 import math
 
 import torch
-from tests.test_examples import load
 
 from tests.gpu.gpu_device import DEVICE
+from tests.test_examples import load
 
 
 def test_train_electronics(capsys):

@@ -1,58 +1,71 @@
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from crane_pyg.nn.item_graph import ItemGraph
-from crane_pyg.nn.models import MODELS
-from crane_pyg.training import evaluate, fit, load_model, save_model
-
-
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_saved_model_scores_as_before(checkerboard, tmp_path, name):
-    settings = {"embedding_dim": 8}
-    model = MODELS[name].from_data(checkerboard, **settings)
-    fit(model, checkerboard, epochs=2, batch_size=64, progress=False)
-    path = tmp_path / "new" / "model.safetensors"
-    save_model(model, name, settings, path)
-
-    torch.manual_seed(1)
-    loaded = load_model(path, checkerboard)
-    assert repr(loaded) == repr(model)
-    for before, after in zip(model(checkerboard), loaded(checkerboard), strict=True):
-        assert torch.equal(before, after)
-    assert evaluate(loaded, checkerboard, "test") == evaluate(model, checkerboard, "test")
-    assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
+from crane_pyg.nn.models import CRANE, LightGCN
+from crane_pyg.training import fit
+from tests.training.short_runs import SHORT, assert_same_state, build
 
 
-def test_loading_searches_for_no_start_that_the_file_replaces(checkerboard, tmp_path, monkeypatch):
-    path = tmp_path / "model.safetensors"
-    model = MODELS["crane"].from_data(checkerboard, k=4)
-    save_model(model, "crane", {"k": 4, "warm_start": True}, path)
-    monkeypatch.setattr(ItemGraph, "warm_start", lambda *args: pytest.fail("searched"))
-    loaded = load_model(path, checkerboard)
-    for name, value in model.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value)
+@pytest.mark.parametrize("refresh", ["epoch", "step", 3])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path, refresh):
+    settings = SHORT | {"patience": 50}
+    whole = build(checkerboard, refresh=refresh)
+    result = fit(whole, checkerboard, **settings)
+
+    path = tmp_path / "run" / "checkpoint.pt"
+    killed = build(checkerboard, refresh=refresh)
+    fit(killed, checkerboard, **settings | {"epochs": 2}, checkpoint=path)
+    torch.manual_seed(99)
+    resumed = CRANE.from_data(
+        checkerboard, embedding_dim=8, k=3, drop_edge="bernoulli", refresh=refresh
+    )
+    again = fit(resumed, checkerboard, **settings, checkpoint=path)
+    assert_same_state(whole, resumed)
+    assert again.best_epoch == result.best_epoch
+    assert (
+        again.to_frame().drop(columns="seconds").equals(result.to_frame().drop(columns="seconds"))
+    )
 
 
-def test_a_saved_model_is_for_whoever_may_read_the_folder(checkerboard, tmp_path):
-    (tmp_path / "plain").write_bytes(b"")
-    save_model(MODELS["bpr"].from_data(checkerboard), "bpr", {}, tmp_path / "model")
-    assert (tmp_path / "model").stat().st_mode == (tmp_path / "plain").stat().st_mode
+def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    first = build(checkerboard, LightGCN)
+    fit(first, checkerboard, **SHORT, checkpoint=path)
+    monkeypatch.setattr(LightGCN, "loss", None)
+    second = build(checkerboard, LightGCN)
+    assert fit(second, checkerboard, **SHORT, checkpoint=path).epochs == 5
+    assert_same_state(first, second)
 
 
-def test_files_that_are_not_ours(checkerboard, tmp_path):
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(b"no")
-    with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
-        load_model(path, checkerboard)
-    save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="must name one of .*got None"):
-        load_model(path, checkerboard)
+def test_a_checkpoint_of_another_run_is_refused(checkerboard, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+    with pytest.raises(ValueError, match=r"other settings.*'lr': \(0.01, 0.02\)"):
+        fit(
+            build(checkerboard, LightGCN),
+            checkerboard,
+            **SHORT | {"lr": 0.02},
+            checkpoint=path,
+        )
+    with pytest.raises(ValueError, match="belongs to another model"):
+        fit(build(checkerboard, CRANE), checkerboard, **SHORT, checkpoint=path)
 
 
-def test_other_data(checkerboard, tmp_path):
-    path = tmp_path / "model.safetensors"
-    save_model(MODELS["lightgcn"].from_data(checkerboard), "lightgcn", {}, path)
-    checkerboard["user"].num_nodes += 1
-    with pytest.raises(ValueError, match="was trained on other data"):
-        load_model(path, checkerboard)
+def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+    before = path.read_bytes()
+
+    def disk_full(state, aside):
+        aside.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", disk_full)
+    with pytest.raises(OSError, match="disk full"):
+        fit(
+            build(checkerboard, LightGCN),
+            checkerboard,
+            **SHORT | {"epochs": 9, "patience": 9},
+            checkpoint=path,
+        )
+    assert path.read_bytes() == before

@@ -81,8 +81,8 @@ def test_the_mode_of_the_model_is_restored(fixed):
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"split": "train"}, "split must be 'val' or 'test' .got 'train'"),
-        ({"protocol": "kind"}, "protocol must be one of strict, mmrec .got 'kind'"),
+        ({"split": "train"}, "split must be one of 'val', 'test' .got 'train'"),
+        ({"protocol": "kind"}, "protocol must be one of 'strict', 'mmrec' .got 'kind'"),
         ({"ks": (10, 54)}, "k must not exceed the catalogue .got k=54, items=53"),
     ],
 )

@@ -1,27 +1,9 @@
-import sys
-
 import pytest
 import torch
 
 from crane_pyg.nn.models import CRANE, LightGCN
 from crane_pyg.training import evaluate, fit
-from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory
-
-SHORT = {"epochs": 5, "batch_size": 64, "lr": 0.01, "progress": False}
-
-
-def build(data, model=CRANE, **kwargs):
-    torch.manual_seed(0)
-    if model is CRANE:
-        kwargs = {"k": 3, "drop_edge": "bernoulli"} | kwargs
-    return model.from_data(data, embedding_dim=8, **kwargs)
-
-
-def assert_same_state(first, second):
-    for (name, a), (_, b) in zip(
-        first.state_dict().items(), second.state_dict().items(), strict=True
-    ):
-        assert torch.equal(a, b), name
+from tests.training.short_runs import SHORT, assert_same_state, build
 
 
 def test_it_learns_and_keeps_the_best_weights(checkerboard):
@@ -64,71 +46,6 @@ def test_another_seed_is_another_run(checkerboard):
     assert not torch.equal(first.user_embedding.weight, second.user_embedding.weight)
 
 
-@pytest.mark.parametrize("refresh", ["epoch", "step", 3])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(checkerboard, tmp_path, refresh):
-    settings = SHORT | {"patience": 50}
-    whole = build(checkerboard, refresh=refresh)
-    result = fit(whole, checkerboard, **settings)
-
-    path = tmp_path / "run" / "checkpoint.pt"
-    killed = build(checkerboard, refresh=refresh)
-    fit(killed, checkerboard, **settings | {"epochs": 2}, checkpoint=path)
-    torch.manual_seed(99)
-    resumed = CRANE.from_data(
-        checkerboard, embedding_dim=8, k=3, drop_edge="bernoulli", refresh=refresh
-    )
-    again = fit(resumed, checkerboard, **settings, checkpoint=path)
-    assert_same_state(whole, resumed)
-    assert again.best_epoch == result.best_epoch
-    assert (
-        again.to_frame().drop(columns="seconds").equals(result.to_frame().drop(columns="seconds"))
-    )
-
-
-def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.pt"
-    first = build(checkerboard, LightGCN)
-    fit(first, checkerboard, **SHORT, checkpoint=path)
-    monkeypatch.setattr(LightGCN, "loss", None)
-    second = build(checkerboard, LightGCN)
-    assert fit(second, checkerboard, **SHORT, checkpoint=path).epochs == 5
-    assert_same_state(first, second)
-
-
-def test_a_checkpoint_of_another_run_is_refused(checkerboard, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
-    with pytest.raises(ValueError, match=r"other settings.*'lr': \(0.01, 0.02\)"):
-        fit(
-            build(checkerboard, LightGCN),
-            checkerboard,
-            **SHORT | {"lr": 0.02},
-            checkpoint=path,
-        )
-    with pytest.raises(ValueError, match="belongs to another model"):
-        fit(build(checkerboard, CRANE), checkerboard, **SHORT, checkpoint=path)
-
-
-def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.pt"
-    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
-    before = path.read_bytes()
-
-    def disk_full(state, aside):
-        aside.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", disk_full)
-    with pytest.raises(OSError, match="disk full"):
-        fit(
-            build(checkerboard, LightGCN),
-            checkerboard,
-            **SHORT | {"epochs": 9, "patience": 9},
-            checkpoint=path,
-        )
-    assert path.read_bytes() == before
-
-
 def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
     scores = iter([0.1, 0.3, 0.2, 0.3, 0.1, 0.9])
     monkeypatch.setattr(
@@ -148,8 +65,8 @@ def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
         ({"epochs": 0}, "epochs must be at least 1 .got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1 .got 0"),
         ({"patience": 0}, "patience must be at least 1 .got 0"),
-        ({"monitor": "AUC"}, "monitor must be one of Recall@20, .*got 'AUC'"),
-        ({"protocol": "kind"}, "protocol must be one of strict, mmrec"),
+        ({"monitor": "AUC"}, "monitor must be one of 'Recall@20', .*got 'AUC'"),
+        ({"protocol": "kind"}, "protocol must be one of 'strict', 'mmrec'"),
         ({"lr": float("inf")}, "the loss is not finite in epoch"),
     ],
 )
@@ -178,12 +95,3 @@ def test_a_callback_sees_each_row_and_can_end_the_training(checkerboard, tmp_pat
     result = fit(model, checkerboard, **SHORT, checkpoint=path, callback=rows.append)
     assert rows == result.history
     assert len(rows) == 5
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process starts anew on Linux")
-def test_the_peak_of_an_earlier_run_does_not_count():
-    large = torch.ones(2**28, dtype=torch.uint8)
-    before = peak_memory_mb(large.device)
-    del large
-    reset_peak_memory(torch.device("cpu"))
-    assert peak_memory_mb(torch.device("cpu")) < before - 200

@@ -53,7 +53,7 @@ def test_the_mode_of_the_model_is_kept(data, model):
         ({"k": 0}, "k must be at least 1 .got 0"),
         ({"user": torch.tensor([0, 3])}, "every user must lie between 0 and 2 .got 0 to 3"),
         ({"user": torch.tensor([-1])}, "every user must lie between 0 and 2 .got -1 to -1"),
-        ({"exclude": "some"}, "exclude must be one of seen, train, none .got 'some'"),
+        ({"exclude": "some"}, "exclude must be one of 'seen', 'train', 'none' .got 'some'"),
         ({"exclude": torch.tensor([[0], [5]])}, "every item of exclude .* .got 5 to 5"),
         ({"exclude": torch.tensor([0, 1])}, r"exclude must be pairs .2, E. .got \[2\]"),
     ],

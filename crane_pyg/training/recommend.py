@@ -1,16 +1,17 @@
 """What a trained model recommends."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.evaluation import rank
 
-EXCLUDE = ("seen", "train", "none")
+Exclusion = Literal["seen", "train", "none"]
 
 
 class Recommendations(NamedTuple):
@@ -27,7 +28,7 @@ def recommend(
     user: Tensor | None = None,
     k: int = 10,
     *,
-    exclude: str | Tensor = "seen",
+    exclude: Exclusion | Tensor = "seen",
     batch_size: int = 1024,
 ) -> Recommendations:
     """The k items with the highest scores of each user.
@@ -62,13 +63,12 @@ def recommend(
     return Recommendations(item.masked_fill(score == -torch.inf, -1), score)
 
 
-def _hidden(data: HeteroData, exclude: str | Tensor) -> Tensor:
+def _hidden(data: HeteroData, exclude: Exclusion | Tensor) -> Tensor:
     if isinstance(exclude, Tensor):
         if exclude.dim() != 2 or exclude.size(0) != 2:
             raise ValueError(f"exclude must be pairs [2, E] (got {list(exclude.shape)})")
         return exclude
-    if exclude not in EXCLUDE:
-        raise ValueError(f"exclude must be one of {', '.join(EXCLUDE)} (got {exclude!r})")
+    check_choice("exclude", exclude, Exclusion)
     store = data[USER_TO_ITEM]
     if exclude == "none":
         return store.edge_index[:, :0]

@@ -1,0 +1,31 @@
+"""The settings of training and what they are where nobody says otherwise.
+
+:func:`~crane_pyg.training.fit`, the command line and the benchmarks all read this one table.
+"""
+
+from typing import NamedTuple
+
+from crane_pyg.training.evaluation import Monitor
+
+
+class TrainingSettings(NamedTuple):
+    """How a model is trained; the same for every model.
+
+    Attributes:
+        epochs: upper limit.
+        batch_size: interactions per step.
+        lr: Adam's learning rate.
+        patience: evaluations without a better score before training stops.
+        eval_every: epochs between evaluations; the last epoch is always evaluated.
+        monitor: the validation score to choose the best epoch by.
+    """
+
+    epochs: int = 250
+    batch_size: int = 1024
+    lr: float = 1e-3
+    patience: int = 20  # with 10 some seeds stop too early: see benchmarks/results
+    eval_every: int = 1
+    monitor: Monitor = "Recall@20"
+
+
+TRAINING_DEFAULTS = TrainingSettings()

@@ -1,0 +1,54 @@
+"""One epoch of training, the same for every model."""
+
+import time
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from crane_pyg.nn.models import Recommender
+from crane_pyg.training.sampling import TripletSampler
+
+
+def build_optimizer(model: Recommender, lr: float) -> torch.optim.Optimizer:
+    """Returns Adam over the model's parameter groups.
+
+    Args:
+        model: to train.
+        lr: the learning rate; a group of the model's may take a share of it.
+    """
+    return torch.optim.Adam(model.parameter_groups(lr), fused=True)
+
+
+def train_epoch(
+    model: Recommender,
+    data: HeteroData,
+    sampler: TripletSampler,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, float]:
+    """Train for one pass over the interactions.
+
+    Args:
+        model: trained in place; ends in training mode.
+        data: the graph.
+        sampler: draws the batches.
+        optimizer: of the model's parameters, such as :func:`build_optimizer` returns.
+
+    Returns:
+        the mean over the batches of ``loss`` and of each of its terms, and the ``seconds`` that
+        the epoch took.
+    """
+    start = time.perf_counter()
+    model.train()
+    model.start_epoch(data)
+    totals: dict[str, Tensor] = {}
+    for user, pos, neg in sampler:
+        optimizer.zero_grad()
+        terms = model.loss(data, user, pos, neg)
+        loss = torch.stack(list(terms.values())).sum()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        for name, value in {"loss": loss, **terms}.items():
+            totals[name] = totals.get(name, 0) + value.detach()
+    means = {name: float(total) / len(sampler) for name, total in totals.items()}
+    return means | {"seconds": time.perf_counter() - start}

@@ -1,0 +1,46 @@
+"""What a training run leaves behind."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from crane_pyg.training.defaults import TRAINING_DEFAULTS
+
+
+@dataclass
+class FitResult:
+    """What :func:`~crane_pyg.training.fit` leaves behind, beside the trained model.
+
+    Attributes:
+        monitor: the name of the validation score that chose the best epoch.
+        history: one row per epoch: its number, each loss term (mean over batches), training
+            seconds and validation scores (absent where the epoch was not evaluated).
+        best_epoch: the epoch whose weights the model holds, from 1.
+        best_score: its validation score.
+        peak_memory_mb: of the process on a CPU, of the allocator on CUDA.
+    """
+
+    monitor: str = TRAINING_DEFAULTS.monitor
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float = -1.0
+    peak_memory_mb: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.history)
+
+    @property
+    def evaluations_since_best(self) -> int:
+        """How many evaluations in a row gave no better score."""
+        return sum(self.monitor in row for row in self.history[self.best_epoch :])
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Median training time of an epoch, evaluation left out."""
+        return float(self.to_frame()["seconds"].median())
+
+    def to_frame(self) -> pd.DataFrame:
+        """The history as a table indexed by epoch; ``result.to_frame().plot()`` draws it."""
+        return pd.DataFrame(self.history).set_index("epoch")

@@ -1,0 +1,27 @@
+"""One table says how models are trained, whoever trains them."""
+
+import inspect
+
+import pytest
+
+from crane_pyg.cli import main
+from crane_pyg.experiments import complete_settings
+from crane_pyg.training import TRAINING_DEFAULTS, fit
+from crane_pyg.training.defaults import TrainingSettings
+
+
+@pytest.mark.parametrize("name", TrainingSettings._fields)
+def test_fit_and_the_commands_have_the_defaults_of_the_table(capsys, name):
+    default = getattr(TRAINING_DEFAULTS, name)
+    assert inspect.signature(fit).parameters[name].default == default
+    assert complete_settings("lightgcn")[name] == default
+    for command in ("train", "compare", "tune"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        words = " ".join(capsys.readouterr().out.split())
+        option = words[words.rindex(f"--{name.replace('_', '-')} ") :]
+        assert f"or {default})" in option[: option.index("(default:") + 60]
+
+
+def test_patience_is_what_the_results_ask_for():
+    assert TRAINING_DEFAULTS.patience == 20

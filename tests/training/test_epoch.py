@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from crane_pyg.nn.models import LightGCN
+from crane_pyg.training import TripletSampler, build_optimizer, fit, train_epoch
+from tests.training.short_runs import SHORT, assert_same_state, build
+
+
+def sampler_of(data, seed=0, batch_size=SHORT["batch_size"]):
+    generator = torch.Generator().manual_seed(seed)
+    return TripletSampler.from_data(data, batch_size, generator)
+
+
+def test_fit_trains_with_the_same_epochs(checkerboard):
+    fitted = build(checkerboard, LightGCN)
+    result = fit(fitted, checkerboard, **SHORT, patience=9)
+    model = build(checkerboard, LightGCN)
+    torch.manual_seed(0)
+    optimizer, sampler = build_optimizer(model, SHORT["lr"]), sampler_of(checkerboard)
+    for epoch in range(result.best_epoch):
+        row = train_epoch(model, checkerboard, sampler, optimizer)
+        for name in ("loss", "bpr", "l2"):
+            assert row[name] == result.history[epoch][name]
+        assert row["seconds"] > 0
+    assert_same_state(model, fitted)
+
+
+def test_terms_are_means_over_the_batches(checkerboard):
+    model = build(checkerboard, LightGCN, l2=0.1)
+    batches = list(sampler_of(checkerboard))
+    assert len(batches) > 2
+    with torch.no_grad():
+        terms = [model.loss(checkerboard, *batch) for batch in batches]
+    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+    row = train_epoch(model, checkerboard, sampler_of(checkerboard), frozen)
+    for name in ("bpr", "l2"):
+        assert row[name] == pytest.approx(sum(float(term[name]) for term in terms) / len(terms))
+    assert row["loss"] == pytest.approx(row["bpr"] + row["l2"])
+    assert model.training
+
+
+def test_groups_have_rates_of_their_own(checkerboard):
+    optimizer = build_optimizer(build(checkerboard, graph_lr=0.1), lr=0.01)
+    assert sorted({group["lr"] for group in optimizer.param_groups}) == pytest.approx([0.001, 0.01])

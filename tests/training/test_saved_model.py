@@ -1,0 +1,58 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from crane_pyg.nn.item_graph import ItemGraph
+from crane_pyg.nn.models import MODELS
+from crane_pyg.training import evaluate, fit, load_model, save_model
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_saved_model_scores_as_before(checkerboard, tmp_path, name):
+    settings = {"embedding_dim": 8}
+    model = MODELS[name].from_data(checkerboard, **settings)
+    fit(model, checkerboard, epochs=2, batch_size=64, progress=False)
+    path = tmp_path / "new" / "model.safetensors"
+    save_model(model, name, settings, path)
+
+    torch.manual_seed(1)
+    loaded = load_model(path, checkerboard)
+    assert repr(loaded) == repr(model)
+    for before, after in zip(model(checkerboard), loaded(checkerboard), strict=True):
+        assert torch.equal(before, after)
+    assert evaluate(loaded, checkerboard, "test") == evaluate(model, checkerboard, "test")
+    assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_loading_searches_for_no_start_that_the_file_replaces(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    model = MODELS["crane"].from_data(checkerboard, k=4)
+    save_model(model, "crane", {"k": 4, "warm_start": True}, path)
+    monkeypatch.setattr(ItemGraph, "warm_start", lambda *args: pytest.fail("searched"))
+    loaded = load_model(path, checkerboard)
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_a_saved_model_is_for_whoever_may_read_the_folder(checkerboard, tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    save_model(MODELS["bpr"].from_data(checkerboard), "bpr", {}, tmp_path / "model")
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_files_that_are_not_ours(checkerboard, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"no")
+    with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
+        load_model(path, checkerboard)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="must name one of .*got None"):
+        load_model(path, checkerboard)
+
+
+def test_other_data(checkerboard, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(MODELS["lightgcn"].from_data(checkerboard), "lightgcn", {}, path)
+    checkerboard["user"].num_nodes += 1
+    with pytest.raises(ValueError, match="was trained on other data"):
+        load_model(path, checkerboard)
