@@ -12,8 +12,14 @@ ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
     ("schema",),  # readable from everywhere
     ("ops",),
-    ("nn.conv", "nn.attention", "nn.loss", "datasets", "transforms"),
-    ("nn.item_graph", "nn.frozen_item_graph", "nn.item_features", "nn.refreshed_graph"),
+    ("nn.conv", "nn.attention", "datasets", "transforms"),
+    (
+        "nn.objectives",
+        "nn.item_graph",
+        "nn.frozen_item_graph",
+        "nn.item_features",
+        "nn.refreshed_graph",
+    ),
     ("nn.models", "nn"),
     ("training",),
     ("experiments",),

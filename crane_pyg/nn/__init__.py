@@ -1,9 +1,15 @@
 """Layers that compose into any PyG model."""
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
-from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum, mean_of_layers
+from crane_pyg.nn.conv import (
+    BipartiteConv,
+    SemanticConv,
+    UserProfile,
+    WeightedSumConv,
+    light_gcn_propagation,
+)
 from crane_pyg.nn.item_graph import ItemGraph
-from crane_pyg.nn.loss import bpr_loss, info_nce_loss
+from crane_pyg.nn.objectives import bpr_loss, info_nce_loss
 from crane_pyg.nn.refreshed_graph import RefreshedGraph
 
 __all__ = [
@@ -13,8 +19,8 @@ __all__ = [
     "RefreshedGraph",
     "SemanticConv",
     "UserProfile",
-    "WeightedSum",
+    "WeightedSumConv",
     "bpr_loss",
     "info_nce_loss",
-    "mean_of_layers",
+    "light_gcn_propagation",
 ]

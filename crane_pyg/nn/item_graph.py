@@ -9,9 +9,8 @@ from torch_geometric.nn.inits import reset
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import UserProfile
-from crane_pyg.ops import CSRGraph, csr_graph, graph_recall, modality_knn_graph
-from crane_pyg.ops.knn.similarity import unit_rows
-from crane_pyg.ops.recall import Recall
+from crane_pyg.ops import CSRGraph, csr_graph, graph_recall, modality_knn_graph, unit_rows
+from crane_pyg.ops.graph_recall import Recall
 from crane_pyg.transforms import row_normalize
 
 FUSIONS = ("rca", "concat", "projected", "sum", "mean")
@@ -56,7 +55,7 @@ class ItemGraph(torch.nn.Module):
         ValueError: if there is no modality, or the fusion is unknown.
     """
 
-    modality_weight: Tensor
+    modality_share: Tensor
 
     def __init__(
         self,
@@ -84,7 +83,7 @@ class ItemGraph(torch.nn.Module):
         self.loop = loop
         self.fusion = fusion
         self.center = center
-        self.register_buffer("modality_weight", torch.ones(len(modalities)))
+        self.register_buffer("modality_share", torch.ones(len(modalities)))
         if self.learns:
             self.lin = ModuleDict(
                 {
@@ -114,7 +113,7 @@ class ItemGraph(torch.nn.Module):
         return self.k * (len(self.modalities) if self.fusion == "mean" else 1)
 
     def reset_parameters(self) -> None:
-        torch.nn.init.ones_(self.modality_weight)
+        torch.nn.init.ones_(self.modality_share)
         for module in self.children():
             reset(module)
 
@@ -164,9 +163,7 @@ class ItemGraph(torch.nn.Module):
             share = max(found, key=lambda share: found[share].mean)
             if found[share].mean >= best.mean - best.error:
                 shares[m], best = share, found[share]
-        self.modality_weight.copy_(
-            self.modality_weight.new_tensor([shares.get(m, 0.0) for m in xs])
-        )
+        self.modality_share.copy_(self.modality_share.new_tensor([shares.get(m, 0.0) for m in xs]))
 
     def forward(
         self,
@@ -192,7 +189,7 @@ class ItemGraph(torch.nn.Module):
         """The mean over the modalities that an item has; what it lacks are edges that weigh 0."""
         edges, weights = [], []
         known = torch.stack(list(present)).any(0)
-        shares = self.modality_weight.square()  # as in the inner product of what is concatenated
+        shares = self.modality_share.square()  # as in the inner product of what is concatenated
         for share, part, mask in zip(shares, self._parts(x), present, strict=True):
             edge_index, weight = self._link([part], [mask], loop=self.loop)
             lacking = (known & ~mask).nonzero().view(-1).repeat_interleave(self.k)
@@ -230,7 +227,7 @@ class ItemGraph(torch.nn.Module):
         return self._weigh(self.rca(joined, present, query=slice(to_user.num_dst, None)))
 
     def _weigh(self, x: Tensor) -> Tensor:
-        parts = zip(self.modality_weight, self._parts(x), strict=True)
+        parts = zip(self.modality_share, self._parts(x), strict=True)
         return torch.cat([weight * part for weight, part in parts], dim=1)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, ...]:

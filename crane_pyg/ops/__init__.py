@@ -3,8 +3,8 @@
 from crane_pyg.ops.attention import tanh_attention, tanh_attention_error
 from crane_pyg.ops.dropout import dropout
 from crane_pyg.ops.fill import fill_missing
-from crane_pyg.ops.knn import edge_cosine, knn_graph, modality_knn_graph
-from crane_pyg.ops.recall import graph_recall
+from crane_pyg.ops.graph_recall import graph_recall
+from crane_pyg.ops.knn import edge_cosine, knn_graph, modality_knn_graph, unit_rows
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "spmm",
     "tanh_attention",
     "tanh_attention_error",
+    "unit_rows",
 ]

@@ -30,7 +30,7 @@ def centred(x, mask):
 def test_concatenated_features_are_centred_and_weighed(parts):
     features, masks, _ = parts
     graph = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat")
-    graph.modality_weight.copy_(torch.tensor([0.5, 1.0]))
+    graph.modality_share.copy_(torch.tensor([0.5, 1.0]))
     wanted = [0.5 * centred(features["a"], masks["a"]), centred(features["b"], masks["b"])]
     torch.testing.assert_close(graph.embed(*parts), torch.cat(wanted, dim=1))
     raw = ItemGraph({"a": 5, "b": 3}, k=3, fusion="concat", center=False).embed(*parts)
@@ -41,7 +41,7 @@ def test_concatenated_features_are_centred_and_weighed(parts):
 def test_attention_scales_each_modality(parts):
     graph = ItemGraph({"a": 5, "b": 3}, channels=4, k=3)
     plain = graph.embed(*parts)
-    graph.modality_weight.copy_(torch.tensor([0.5, 2.0]))
+    graph.modality_share.copy_(torch.tensor([0.5, 2.0]))
     scale = torch.tensor([0.5] * 4 + [2.0] * 4)
     torch.testing.assert_close(graph.embed(*parts), plain * scale)
 
@@ -66,24 +66,24 @@ def kinds():
 def test_warm_start_weighs_by_what_recommends(kinds, fusion):
     graph = ItemGraph({"a": 4, "b": 2, "c": 4}, channels=8, k=3, fusion=fusion)
     graph.warm_start(*kinds)
-    a, b, c = graph.modality_weight.tolist()
+    a, b, c = graph.modality_share.tolist()
     assert a == 1
     assert {b, c} <= {0, *SHARES}
     assert c < 1
     graph.reset_parameters()
-    assert graph.modality_weight.tolist() == [1, 1, 1]
+    assert graph.modality_share.tolist() == [1, 1, 1]
 
 
 def test_weights_recommend_no_worse_than_others(kinds):
     graph = ItemGraph({"a": 4, "b": 2, "c": 4}, channels=8, k=3, fusion="concat", loop=False)
 
     def recall(weight):
-        graph.modality_weight.copy_(torch.tensor(weight))
+        graph.modality_share.copy_(torch.tensor(weight))
         return graph_recall(csr_graph(*graph(*kinds), size=(200, 200)), kinds[2])
 
     others = [recall(weight) for weight in ([1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1])]
     graph.warm_start(*kinds)
-    chosen = recall(graph.modality_weight.tolist())
+    chosen = recall(graph.modality_share.tolist())
     assert chosen.mean >= max(others).mean - 2 * max(others).error  # one of each modality's choice
     assert max(others).mean > min(others).mean
 
@@ -92,14 +92,14 @@ def test_what_neither_helps_nor_harms_stays(kinds):
     features, masks, to_user = kinds
     graph = ItemGraph({"a": 4, "b": 4}, channels=8, k=3)
     graph.warm_start({"a": features["a"], "b": features["a"]}, masks, to_user)
-    assert graph.modality_weight.tolist() == [1, 1]
+    assert graph.modality_share.tolist() == [1, 1]
 
 
 def test_a_modality_alone_weighs_one(kinds):
     features, masks, to_user = kinds
     graph = ItemGraph({"c": 4}, channels=8, k=3)
     graph.warm_start({"c": features["c"]}, masks, to_user)
-    assert graph.modality_weight.tolist() == [1]
+    assert graph.modality_share.tolist() == [1]
 
 
 def test_features_that_are_all_alike_are_no_direction(parts):
@@ -115,7 +115,7 @@ WEIGHT = torch.tensor([0.5, 1.0])
 def build(fusion):
     torch.manual_seed(1)
     graph = ItemGraph({"a": 5, "b": 3}, channels=4, k=3, fusion=fusion)
-    graph.modality_weight.copy_(WEIGHT)
+    graph.modality_share.copy_(WEIGHT)
     return graph
 
 
@@ -208,5 +208,5 @@ def test_gaps_do_not_make_a_modality_look_worse():
     user, item = (likes & (style == torch.arange(60).view(-1, 1) % 6)).nonzero().T
     graph = ItemGraph({"a": 8, "b": 8}, channels=8, k=3)
     graph.warm_start(features, masks, csr_graph(torch.stack([item, user]), size=(120, 60)))
-    weight = dict(zip(graph.modalities, graph.modality_weight.tolist(), strict=True))
+    weight = dict(zip(graph.modalities, graph.modality_share.tolist(), strict=True))
     assert weight["a"] == 1 > weight["b"]

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear, ModuleDict, Parameter
 
-from crane_pyg.ops import tanh_attention
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops import tanh_attention, unit_rows
 
 
 class RecursiveCrossModalAttention(torch.nn.Module):

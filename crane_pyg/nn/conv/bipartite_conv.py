@@ -4,11 +4,11 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.typing import Adj, OptTensor, Size
 
-from crane_pyg.nn.conv.weighted_sum import WeightedSum
+from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
 
-class BipartiteConv(WeightedSum):
+class BipartiteConv(WeightedSumConv):
     r"""The user-item convolution of CRANE (eq. 3-4), one direction of it.
 
     .. math::
@@ -26,7 +26,7 @@ class BipartiteConv(WeightedSum):
         **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
 
     Shapes:
-        as :class:`~crane_pyg.nn.WeightedSum`.
+        as :class:`~crane_pyg.nn.WeightedSumConv`.
 
     Raises:
         ValueError: if :obj:`out_channels` comes without :obj:`in_channels`.

@@ -7,13 +7,13 @@ from torch_geometric.nn.aggr import AttentionalAggregation
 from torch_geometric.typing import Adj, SparseTensor
 from torch_geometric.utils import is_sparse, to_edge_index
 
-from crane_pyg.nn.conv.weighted_sum import WeightedSum
+from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
 AGGREGATIONS = ("sum", "mean", "max", "attention", "sqrt")
 
 
-class UserProfile(WeightedSum):
+class UserProfile(WeightedSumConv):
     r"""A user described by the items they took (eq. 5, eq. 16 and Table 6).
 
     .. math::
@@ -31,8 +31,8 @@ class UserProfile(WeightedSum):
 
     Shapes:
         - **x:** items ``[N, d]``
-        - **edge_index:** item-to-user edges, in any form that :class:`~crane_pyg.nn.WeightedSum`
-          takes; weights other than one are refused
+        - **edge_index:** item-to-user edges, in any form that
+          :class:`~crane_pyg.nn.WeightedSumConv` takes; weights other than one are refused
         - **num_users:** :math:`M` (default: of the graph, or one more than the largest user in an
           ``edge_index`` that does not know)
         - **mask:** ``[N]`` bool, items that count; the others may hold anything (default: all)

@@ -6,8 +6,8 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch, norm_of_batch
+from crane_pyg.nn.objectives import bpr_loss
 
 
 class BPR(Recommender):
@@ -26,7 +26,7 @@ class BPR(Recommender):
     Args:
         num_users, num_items (int): sizes.
         embedding_dim (int): :math:`d`. (default: ``64``, MMRec's)
-        reg (float): :math:`\lambda`. (default: ``0.1``)
+        l2 (float): :math:`\lambda`. (default: ``0.1``)
         squared (bool): the paper's :math:`\Omega`, per row of the batch and halved, in a term
             ``l2``. (default: ``False``)
     """
@@ -36,11 +36,11 @@ class BPR(Recommender):
         num_users: int,
         num_items: int,
         embedding_dim: int = 64,
-        reg: float = 0.1,
+        l2: float = 0.1,
         squared: bool = False,
     ) -> None:
         super().__init__()
-        self.reg = reg
+        self.l2 = l2
         self.squared = squared
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
@@ -62,8 +62,8 @@ class BPR(Recommender):
         score = (e_user * e_item).sum(-1)  # [2, B]
         terms = {"bpr": bpr_loss(score[0], score[1])}
         if self.squared:
-            return terms | {"l2": self.reg * l2_of_batch(e_user, *e_item)}
-        return terms | {"norm": self.reg * norm_of_batch(e_user, *e_item)}
+            return terms | {"l2": self.l2 * l2_of_batch(e_user, *e_item)}
+        return terms | {"norm": self.l2 * norm_of_batch(e_user, *e_item)}
 
     def __repr__(self) -> str:
         return (

@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile
 from crane_pyg.nn.item_graph import ItemGraph
-from crane_pyg.nn.loss import bpr_loss, info_nce_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender, l2_of_batch
+from crane_pyg.nn.objectives import bpr_loss, info_nce_loss
 from crane_pyg.nn.refreshed_graph import RefreshedGraph
 from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import modalities
@@ -56,8 +56,8 @@ class CRANE(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): :math:`L_{UI}`. (default: ``2``)
-        ii_layers (int): :math:`L_{II}`. (default: ``1``)
+        num_layers (int): :math:`L_{UI}`. (default: ``2``)
+        num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         num_rounds (int): :math:`R`, rounds of attention. (default: ``1``)
         k (int): neighbours of each item. (default: ``5``)
         loop (bool): whether an item is the first of its own neighbours; the paper does not say.
@@ -110,8 +110,8 @@ class CRANE(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
-        ii_layers: int = 1,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
         num_rounds: int = 1,
         k: int = 5,
         loop: bool = True,
@@ -148,7 +148,7 @@ class CRANE(Recommender):
                 "branches trained apart need an item graph and no contrastive term "
                 f"(got dual_fusion=False, fusion={fusion!r}, beta={beta})"
             )
-        self.ii_layers = ii_layers
+        self.num_item_layers = num_item_layers
         self.drop_edge, self.drop_ratio, self.drop_degree = drop_edge, drop_ratio, drop_degree
         self.readout = readout
         self.graph_lr = graph_lr
@@ -159,7 +159,7 @@ class CRANE(Recommender):
         self.item_embedding = Embedding(num_items, embedding_dim)
         width = embedding_dim if conv_weight else None
         sigma = None if act is None else activation_resolver(act)
-        self.convs = ModuleList(BipartiteConv(width, act=sigma) for _ in range(ui_layers))
+        self.convs = ModuleList(BipartiteConv(width, act=sigma) for _ in range(num_layers))
         self.semantic_conv = SemanticConv()
         self.semantic_profile = UserProfile(semantic_profile, embedding_dim)
         self.item_graph: ItemGraph | None = None
@@ -275,7 +275,7 @@ class CRANE(Recommender):
         similar, h_item = self._similar_items(data), e_item
         if self.semantic_embedding is not None:
             h_item = self.semantic_embedding.weight
-        for _ in range(self.ii_layers):
+        for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
         h_user = self.semantic_profile(h_item, _unweighted(full[1]))
         return Views(e_user, h_user, e_item, h_item)
@@ -371,7 +371,7 @@ class CRANE(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={len(self.convs)}, ii_layers={self.ii_layers}, "
+            f"num_layers={len(self.convs)}, num_item_layers={self.num_item_layers}, "
             f"item_graph={self.item_graph})"
         )
 
@@ -407,7 +407,13 @@ def _table3(
     num_rounds: int, k: int, l2: float, temperature: float, beta: float, lr: float
 ) -> Preset:
     """A column of Table 3; what its rows have in common is written out here."""
-    model = {"ui_layers": 2, "ii_layers": 1, "num_rounds": num_rounds, "k": k, "embedding_dim": 64}
+    model = {
+        "num_layers": 2,
+        "num_item_layers": 1,
+        "num_rounds": num_rounds,
+        "k": k,
+        "embedding_dim": 64,
+    }
     loss = {"l2": l2, "temperature": temperature, "beta": beta}
     fit = {"lr": lr, "batch_size": 1024, "epochs": 250, "patience": 5}
     return Preset(PAPER | model | loss, fit)

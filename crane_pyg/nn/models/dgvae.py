@@ -11,8 +11,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.frozen_item_graph import FrozenItemGraph
 from crane_pyg.nn.models.recommender import Preset, Recommender
-from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm, unit_rows
 from crane_pyg.schema import modalities
 
 _BLOCK = 1024  # users embedded at a time

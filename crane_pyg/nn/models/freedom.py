@@ -9,11 +9,11 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
+from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.frozen_item_graph import FrozenItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.objectives import bpr_loss
 from crane_pyg.ops import CSRGraph, spmm
 from crane_pyg.schema import USER_TO_ITEM, modalities
 from crane_pyg.transforms import bipartite_norm, degree_drop_edge
@@ -44,14 +44,14 @@ class FREEDOM(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): :math:`L`. (default: ``2``)
-        ii_layers (int): :math:`L_{II}`. (default: ``1``)
+        num_layers (int): :math:`L`. (default: ``2``)
+        num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         k (int): neighbours of each item in each modality. (default: ``10``)
         visual_share (float): weight in :math:`\mathbf{S}` of the modality called ``visual`` or
             ``image``; the others share the rest. (default: ``0.1``)
         drop_ratio (float): share of the edges to drop, in [0, 1); the authors search 0.8 and 0.9.
             (default: ``0.8``)
-        modality_weight (float): :math:`\lambda`; they search 0, 1e-5, 1e-4 and 1e-3.
+        feature_weight (float): :math:`\lambda`; they search 0, 1e-5, 1e-4 and 1e-3.
             (default: ``1e-3``)
         trainable_features (bool): :math:`\mathbf{x}^m` are parameters, which :meth:`from_data`
             fills; :math:`\mathbf{S}` stays on the data's. (default: ``False``)
@@ -67,21 +67,21 @@ class FREEDOM(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
-        ii_layers: int = 1,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
         k: int = 10,
         visual_share: float = 0.1,
         drop_ratio: float = 0.8,
-        modality_weight: float = 1e-3,
+        feature_weight: float = 1e-3,
         trainable_features: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= drop_ratio < 1:
             raise ValueError(f"drop_ratio must lie in [0, 1) (got {drop_ratio})")
-        self.ui_layers = ui_layers
-        self.ii_layers = ii_layers
+        self.num_layers = num_layers
+        self.num_item_layers = num_item_layers
         self.drop_ratio = drop_ratio
-        self.modality_weight = modality_weight
+        self.feature_weight = feature_weight
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.features = ItemFeatures(num_items, modalities, trainable_features)
@@ -119,9 +119,9 @@ class FREEDOM(Recommender):
             if drawn_from is data[USER_TO_ITEM].edge_index:
                 graphs = (thinned[0], thinned[1])
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
-        z_user, z_item = mean_of_layers(e_user, e_item, graphs, self.ui_layers)
+        z_user, z_item = light_gcn_propagation(e_user, e_item, graphs, self.num_layers)
         similar, h = self.item_graph(data), e_item
-        for _ in range(self.ii_layers):
+        for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return z_user, z_item + h
 
@@ -130,9 +130,9 @@ class FREEDOM(Recommender):
         z_user = z_user[user]
         score = (z_user * z_item[torch.stack([pos, neg])]).sum(-1)  # [2, B]
         terms = {"bpr": bpr_loss(score[0], score[1])}
-        if self.modality_weight > 0:
+        if self.feature_weight > 0:
             losses = [self._modality_bpr(data, m, z_user, pos, neg) for m in self.lin]
-            terms["modality"] = self.modality_weight * torch.stack(losses).sum()
+            terms["modality"] = self.feature_weight * torch.stack(losses).sum()
         return terms
 
     def _modality_bpr(
@@ -150,5 +150,6 @@ class FREEDOM(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={self.ui_layers}, ii_layers={self.ii_layers}, features={self.features})"
+            f"num_layers={self.num_layers}, num_item_layers={self.num_item_layers}, "
+            f"features={self.features})"
         )

@@ -10,10 +10,9 @@ from typing_extensions import Self
 
 from crane_pyg.nn.frozen_item_graph import Edges, FrozenItemGraph, sum_edges
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender, l2_of_batch
-from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph, spmm
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.nn.objectives import bpr_loss
+from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph, spmm, unit_rows
 from crane_pyg.schema import modalities
 from crane_pyg.transforms import symmetric_norm
 
@@ -45,8 +44,8 @@ class LATTICE(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): :math:`L`; 0 is matrix factorisation. (default: ``2``)
-        ii_layers (int): :math:`L_{II}`. (default: ``1``)
+        num_layers (int): :math:`L`; 0 is matrix factorisation. (default: ``2``)
+        num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         k (int): neighbours of each item in each modality. (default: ``10``)
         skip (float): :math:`\lambda`, weight of the graph of the raw features. (default: ``0.9``)
         feature_dim (int): rows of :math:`\mathbf{W}`. (default: ``64``)
@@ -65,8 +64,8 @@ class LATTICE(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
-        ii_layers: int = 1,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
         k: int = 10,
         skip: float = 0.9,
         feature_dim: int = 64,
@@ -74,8 +73,8 @@ class LATTICE(Recommender):
         trainable_features: bool = False,
     ) -> None:
         super().__init__()
-        self.ui_layers = ui_layers
-        self.ii_layers = ii_layers
+        self.num_layers = num_layers
+        self.num_item_layers = num_item_layers
         self.skip = skip
         self.l2 = l2
         self.user_embedding = Embedding(num_users, embedding_dim)
@@ -115,7 +114,7 @@ class LATTICE(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._collaborate(data)
         similar, h = self._similar_items(data), self.item_embedding.weight
-        for _ in range(self.ii_layers):
+        for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return user, item + unit_rows(h)
 
@@ -126,10 +125,10 @@ class LATTICE(Recommender):
         to_item, to_user = to_item.with_weight(one), to_user.with_weight(one)
         user, item = self.user_embedding.weight, self.item_embedding.weight
         user_sum, item_sum = user, item
-        for _ in range(self.ui_layers):
+        for _ in range(self.num_layers):
             user, item = _mean_with_self(to_user, item, user), _mean_with_self(to_item, user, item)
             user_sum, item_sum = user_sum + user, item_sum + item
-        return user_sum / (self.ui_layers + 1), item_sum / (self.ui_layers + 1)
+        return user_sum / (self.num_layers + 1), item_sum / (self.num_layers + 1)
 
     def _similar_items(self, data: HeteroData) -> CSRGraph:
         """The item graph; in training, its weights carry a gradient just after it was rebuilt."""
@@ -166,7 +165,8 @@ class LATTICE(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={self.ui_layers}, ii_layers={self.ii_layers}, features={self.features})"
+            f"num_layers={self.num_layers}, num_item_layers={self.num_item_layers}, "
+            f"features={self.features})"
         )
 
 

@@ -12,9 +12,9 @@ from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
-from crane_pyg.nn.loss import bpr_loss
+from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.models.recommender import Preset, Recommender, norm_of_batch
+from crane_pyg.nn.objectives import bpr_loss
 from crane_pyg.ops import spmm
 from crane_pyg.schema import VISUAL, modalities
 
@@ -57,7 +57,7 @@ class LGMRec(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): layers of :math:`\mathbf{e}`. (default: ``2``)
+        num_layers (int): layers of :math:`\mathbf{e}`. (default: ``2``)
         modality_layers (int): layers of :math:`\mathbf{x}^m`. (default: ``2``)
         hyper_layers (int): times the items' :math:`\mathbf{h}` passes through the hyperedges, at
             least 1. (default: ``1``)
@@ -66,7 +66,7 @@ class LGMRec(Recommender):
         alpha (float): :math:`\alpha`. (default: ``0.3``)
         temperature (float): :math:`\tau`, also of the contrast. (default: ``0.2``)
         beta (float): weight of the contrastive term. (default: ``1e-4``)
-        norm (float): weight of the norms, summed over users, positive and negative items and
+        l2 (float): weight of the norms, summed over users, positive and negative items and
             divided by the batch size. (default: ``1e-6``)
 
     Raises:
@@ -80,7 +80,7 @@ class LGMRec(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
+        num_layers: int = 2,
         modality_layers: int = 2,
         hyper_layers: int = 1,
         num_hyperedges: int = 4,
@@ -88,20 +88,20 @@ class LGMRec(Recommender):
         alpha: float = 0.3,
         temperature: float = 0.2,
         beta: float = 1e-4,
-        norm: float = 1e-6,
+        l2: float = 1e-6,
     ) -> None:
         super().__init__()
         if not modalities:
             raise ValueError("the data must have item features (got no modality)")
         if hyper_layers < 1:
             raise ValueError(f"hyper_layers must be at least 1 (got {hyper_layers})")
-        self.ui_layers, self.modality_layers = ui_layers, modality_layers
+        self.num_layers, self.modality_layers = num_layers, modality_layers
         self.hyper_layers, self.num_hyperedges = hyper_layers, num_hyperedges
         self.dropout = dropout
         self.alpha = alpha
         self.temperature = temperature
         self.beta = beta
-        self.norm = norm
+        self.l2 = l2
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.lin = _glorot(modalities, embedding_dim)
@@ -140,7 +140,9 @@ class LGMRec(Recommender):
 
     def _collaborate(self, data: HeteroData) -> Pair:
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        return Pair(*mean_of_layers(user, item, self.user_item_graphs(data), self.ui_layers))
+        return Pair(
+            *light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
+        )
 
     def _modality(self, data: HeteroData, modality: str) -> tuple[Pair, Pair]:
         """Embeddings from the features of one modality, and logits of the hyperedges."""
@@ -180,7 +182,7 @@ class LGMRec(Recommender):
         z_user, z_item = z.user[user], z.item[torch.stack([pos, neg])]
         score = (z_user * z_item).sum(-1)  # [2, B]
         norms = norm_of_batch(z_user, *z_item)
-        terms = {"bpr": bpr_loss(score[0], score[1]), "norm": self.norm * norms}
+        terms = {"bpr": bpr_loss(score[0], score[1]), "norm": self.l2 * norms}
         if self.beta > 0 and len(h) > 1:
             anchors = sorted(h, key=lambda m: (m not in VISUAL, m))
             losses = [
@@ -195,7 +197,7 @@ class LGMRec(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={self.ui_layers}, modality_layers={self.modality_layers}, "
+            f"num_layers={self.num_layers}, modality_layers={self.modality_layers}, "
             f"hyper_layers={self.hyper_layers}, num_hyperedges={self.num_hyperedges})"
         )
 

@@ -6,9 +6,9 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
-from crane_pyg.nn.loss import bpr_loss
+from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
+from crane_pyg.nn.objectives import bpr_loss
 
 
 class LightGCN(Recommender):
@@ -54,7 +54,7 @@ class LightGCN(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        return mean_of_layers(user, item, self.user_item_graphs(data), self.num_layers)
+        return light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

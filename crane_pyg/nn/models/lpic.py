@@ -7,10 +7,10 @@ from torch.nn import Embedding, Linear, ModuleDict, Parameter
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import BipartiteConv, mean_of_layers
-from crane_pyg.nn.loss import bpr_loss, info_nce_loss
+from crane_pyg.nn.conv import BipartiteConv, light_gcn_propagation
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.nn.objectives import bpr_loss, info_nce_loss
+from crane_pyg.ops import unit_rows
 from crane_pyg.schema import modalities
 
 
@@ -113,7 +113,7 @@ class LPIC(Recommender):
         item = self._item_views(data)
         # All views side by side: one product with the graph instead of one for each.
         flat = self._user_views(data, item).flatten(1), item.flatten(1)
-        user, item = mean_of_layers(*flat, self.user_item_graphs(data), self.num_layers)
+        user, item = light_gcn_propagation(*flat, self.user_item_graphs(data), self.num_layers)
         shape = (-1, len(self.modalities) + 2, self.user_embedding.embedding_dim)
         return Views(user.view(shape), item.view(shape))
 

@@ -9,9 +9,9 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import WeightedSum
-from crane_pyg.nn.loss import bpr_loss
+from crane_pyg.nn.conv import WeightedSumConv
 from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.objectives import bpr_loss
 from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import VISUAL, modalities
 from crane_pyg.transforms import row_normalize
@@ -161,7 +161,7 @@ class ModalityGCN(torch.nn.Module):
         widths = [width] + [channels] * (num_layers - 1)
         self.preference = Parameter(torch.empty(num_users, width))
         self.lin_in = None if latent is None else Linear(in_channels, latent)
-        self.conv = WeightedSum()
+        self.conv = WeightedSumConv()
         self.lin_conv = ModuleList(Linear(w, w, bias=False) for w in widths)
         self.lin_self = ModuleList(Linear(w, channels) for w in widths)
         self.lin_out = ModuleList(Linear(w + channels, channels) for w in widths)

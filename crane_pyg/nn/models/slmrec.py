@@ -9,8 +9,8 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn.conv import BipartiteConv
-from crane_pyg.nn.loss import info_nce_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.objectives import info_nce_loss
 from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import VISUAL, modalities
 
@@ -47,7 +47,7 @@ class SLMRec(Recommender):
         temperature (float): of the cosines in InfoNCE. (default: ``0.2``)
         ssl_weight (float): weight of FAC. (default: ``0.1``)
         ssl_temperature (float): of its inner products. (default: ``0.2``)
-        weight_decay (float): Adam's, of all parameters. (default: ``1e-4``)
+        l2 (float): Adam's, of all parameters. (default: ``1e-4``)
 
     The defaults are those of the authors' repository, which trains at a learning rate of 0.01 in
     batches of 2048, ``SLMRec.preset('tiktok')``; MMRec searches rates 1e-4 to 0.1, weights 0.01 to
@@ -68,7 +68,7 @@ class SLMRec(Recommender):
         temperature: float = 0.2,
         ssl_weight: float = 0.1,
         ssl_temperature: float = 0.2,
-        weight_decay: float = 1e-4,
+        l2: float = 1e-4,
     ) -> None:
         super().__init__()
         if not modalities:
@@ -79,7 +79,7 @@ class SLMRec(Recommender):
         self.num_layers = num_layers
         self.temperature = temperature
         self.ssl_weight, self.ssl_temperature = ssl_weight, ssl_temperature
-        self.weight_decay = weight_decay
+        self.l2 = l2
         d, count = embedding_dim, len(modalities)
         self.user_embedding = Embedding(num_users, d)
         self.item_embedding = Embedding(num_items, d)
@@ -113,9 +113,7 @@ class SLMRec(Recommender):
                 torch.nn.init.xavier_uniform_(module.weight)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        return [
-            group | {"weight_decay": self.weight_decay} for group in super().parameter_groups(lr)
-        ]
+        return [group | {"weight_decay": self.l2} for group in super().parameter_groups(lr)]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._channels(data, slice(None), slice(None))

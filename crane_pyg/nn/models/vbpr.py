@@ -8,8 +8,8 @@ from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Recommender, l2_of_batch, norm_of_batch
+from crane_pyg.nn.objectives import bpr_loss
 from crane_pyg.schema import modalities
 
 
@@ -33,7 +33,7 @@ class VBPR(Recommender):
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`, of the free and of the features' factors each.
             (default: ``64``, MMRec's)
-        reg (float): weight of the regulariser. (default: ``0.1``)
+        l2 (float): weight of the regulariser. (default: ``0.1``)
         squared (bool): squared norms, per row of the batch and halved, in a term ``l2``, as the
             paper has them; else the norms of the whole batch over its size, in a term ``norm``.
             (default: ``False``)
@@ -51,14 +51,14 @@ class VBPR(Recommender):
         num_items: int,
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
-        reg: float = 0.1,
+        l2: float = 0.1,
         squared: bool = False,
     ) -> None:
         super().__init__()
         if not modalities:
             raise ValueError("the data must have item features (got no modality)")
         self.modalities = dict(modalities)
-        self.reg = reg
+        self.l2 = l2
         self.squared = squared
         self.user_embedding = Embedding(num_users, 2 * embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
@@ -98,8 +98,8 @@ class VBPR(Recommender):
         score = (z_user * z_item).sum(-1)  # [2, B]
         terms = {"bpr": bpr_loss(score[0], score[1])}
         if self.squared:
-            return terms | {"l2": self.reg * l2_of_batch(z_user, *z_item)}
-        return terms | {"norm": self.reg * norm_of_batch(z_user, *z_item)}
+            return terms | {"l2": self.l2 * l2_of_batch(z_user, *z_item)}
+        return terms | {"norm": self.l2 * norm_of_batch(z_user, *z_item)}
 
     def __repr__(self) -> str:
         return (

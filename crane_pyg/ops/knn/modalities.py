@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crane_pyg.ops.knn.door import knn_graph
+from crane_pyg.ops.knn.api import knn_graph
 from crane_pyg.ops.knn.similarity import edge_cosine
 
 

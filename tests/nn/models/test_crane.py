@@ -63,7 +63,7 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
             f = F.relu(gathered @ state[f"item_graph.rca.lin_attn.{m}.weight"].T)
             new[m] = f + xs[m] @ state[f"item_graph.rca.lin_self.{m}.weight"].T
         xs = new
-    scale = state["item_graph.modality_weight"]
+    scale = state["item_graph.modality_share"]
     x_att = torch.cat([c * xs[m] for c, m in zip(scale, names)], 1)[num_users:]  # eq. 13
     x_att = F.normalize(x_att, dim=1)
     cosine = x_att @ x_att.T  # eq. 14
@@ -303,7 +303,7 @@ def test_degrees_of_the_sampled_graph(checkerboard):
     options = {"drop_edge": "multinomial", "drop_ratio": 0.5, "fusion": None}
     weights = []
     for degree in ("full", "sampled"):
-        model = build(checkerboard, drop_degree=degree, ui_layers=1, **options)
+        model = build(checkerboard, drop_degree=degree, num_layers=1, **options)
         model.convs[0].register_forward_pre_hook(lambda _, inputs: weights.append(inputs[1].weight))
         torch.manual_seed(1)
         model(checkerboard)
@@ -326,7 +326,7 @@ def test_presets_are_table_3(checkerboard):
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "CRANE(24, 40, 6, ui_layers=2, ii_layers=1, "
+        "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=ItemGraph({'textual': 5, 'visual': 12}, k=3, fusion='rca'))"
     )
 

@@ -37,7 +37,7 @@ def laplacian(a):
     return scale.view(-1, 1) * a * scale
 
 
-def dense(model, data, *, skip=0.9, ii_layers=1):
+def dense(model, data, *, skip=0.9, num_item_layers=1):
     """The equations on one adjacency of users and items together; all features are present."""
     a = torch.eye(64, dtype=torch.double)
     user, item = data["user", "interacts", "item"].edge_index
@@ -56,11 +56,11 @@ def dense(model, data, *, skip=0.9, ii_layers=1):
         projected = x @ weights[f"lin.{m}.weight"].T + weights[f"lin.{m}.bias"]
         learned = learned + alpha * nearest(projected)
     s = skip * raw + (1 - skip) * laplacian(learned)
-    h = torch.linalg.matrix_power(s, ii_layers) @ e[24:]
+    h = torch.linalg.matrix_power(s, num_item_layers) @ e[24:]
     return z[:24], z[24:] + h / h.norm(dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": 0.3}, {"ii_layers": 2}])
+@pytest.mark.parametrize("options", [{}, {"skip": 0.3}, {"num_item_layers": 2}])
 def test_scores_and_gradients_equal_the_dense_equations(checkerboard, options):
     data = as_double(checkerboard)
     model = build(data, **options).double()
@@ -177,7 +177,7 @@ def test_presets(checkerboard):
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "LATTICE(24, 40, 6, ui_layers=2, ii_layers=1, "
+        "LATTICE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "features=ItemFeatures({'textual': 5, 'visual': 12}, trainable=False))"
     )
 

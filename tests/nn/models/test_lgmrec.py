@@ -73,7 +73,7 @@ def test_scores_equal_the_dense_equations(checkerboard, hyper_layers, modality_l
 @pytest.mark.parametrize("chunk", [1 << 26, 100])
 def test_loss_by_hand(checkerboard, chunk, monkeypatch):
     monkeypatch.setattr(module, "_CHUNK", chunk)
-    model = build(checkerboard, beta=0.1, norm=0.5, num_hyperedges=8).eval()
+    model = build(checkerboard, beta=0.1, l2=0.5, num_hyperedges=8).eval()
     user, pos, neg = batch(checkerboard)
     terms = model.loss(checkerboard, user, pos, neg)
     z, h = model.views(checkerboard)
@@ -177,7 +177,7 @@ def test_presets(checkerboard):
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "LGMRec(24, 40, 6, ui_layers=2, modality_layers=2, hyper_layers=1, num_hyperedges=4)"
+        "LGMRec(24, 40, 6, num_layers=2, modality_layers=2, hyper_layers=1, num_hyperedges=4)"
     )
 
 

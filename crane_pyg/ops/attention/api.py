@@ -1,4 +1,4 @@
-"""The door of tanh attention: checks its input and chooses."""
+"""Tanh attention as users call it: checks its input and chooses an implementation."""
 
 import math
 from collections.abc import Callable

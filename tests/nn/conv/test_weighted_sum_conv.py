@@ -3,7 +3,7 @@ import torch
 from torch_geometric import EdgeIndex
 from torch_geometric.testing import assert_module
 
-from crane_pyg.nn import BipartiteConv, SemanticConv, WeightedSum
+from crane_pyg.nn import BipartiteConv, SemanticConv, WeightedSumConv
 from crane_pyg.ops import csr_graph
 
 # Of the process's first torch CSR matrix, by torch_sparse or by a test here.
@@ -108,7 +108,7 @@ def test_every_form_equals_the_sum(form, name, learn_weight):
     expected = oracle(edge_index, weight, size, x)
     adj, edge_weight = form(edge_index, weight, size)
     dst = torch.zeros(size[1], 1, dtype=torch.double)
-    out = WeightedSum()((x, dst), adj, edge_weight)
+    out = WeightedSumConv()((x, dst), adj, edge_weight)
     torch.testing.assert_close(out, expected)
     wanted = torch.autograd.grad(expected, inputs, grad)
     for a, b in zip(gradient(out, inputs, grad), wanted, strict=True):
@@ -122,7 +122,7 @@ def test_without_weights_every_edge_counts_once(form, name):
     x = torch.randn(size[0], 2, dtype=torch.double, requires_grad=True)
     expected = oracle(edge_index, torch.ones_like(weight), size, x)
     adj, _ = form(edge_index, weight, size)
-    out = WeightedSum()((x, torch.zeros(size[1], 1)), adj)
+    out = WeightedSumConv()((x, torch.zeros(size[1], 1)), adj)
     torch.testing.assert_close(out, expected)
     grad = torch.randn(size[1], 2, dtype=torch.double)
     torch.testing.assert_close(
@@ -136,7 +136,7 @@ def test_undirected_edge_index():
     order = by_destination(edge_index, (5, 5))
     adj = EdgeIndex(edge_index[:, order], sparse_size=(5, 5), sort_order="col", is_undirected=True)
     x = torch.randn(5, 3, dtype=torch.double, requires_grad=True)
-    out = WeightedSum()(x, adj, weight[order])
+    out = WeightedSumConv()(x, adj, weight[order])
     expected = oracle(edge_index, weight, (5, 5), x)
     torch.testing.assert_close(out, expected)
     grad = torch.randn(5, 3, dtype=torch.double)
@@ -149,13 +149,13 @@ def test_sizes_of_a_plain_edge_index():
     edge_index, weight, size = graph("isolated")
     x = torch.randn(size[0], 2, dtype=torch.double)
     expected = oracle(edge_index, weight, size, x)
-    out = WeightedSum()((x, None), edge_index, weight, size=size)
+    out = WeightedSumConv()((x, None), edge_index, weight, size=size)
     torch.testing.assert_close(out, expected)
-    square = WeightedSum()((x, None), edge_index, weight)  # as many destinations as sources
+    square = WeightedSumConv()((x, None), edge_index, weight)  # as many destinations as sources
     torch.testing.assert_close(square, expected[: size[0]])
 
 
-@pytest.mark.parametrize("conv", [WeightedSum(), SemanticConv(), BipartiteConv(4, 2)], ids=str)
+@pytest.mark.parametrize("conv", [WeightedSumConv(), SemanticConv(), BipartiteConv(4, 2)], ids=str)
 def test_pyg_contract(conv):
     edge_index = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 1, 0, 3]])
     x = torch.randn(5, 4)
@@ -169,15 +169,15 @@ def test_weights_stand_twice(form):
     edge_index, weight, size = graph("square")
     adj, _ = form(edge_index, weight, size)
     with pytest.raises(ValueError, match=r"edge_weight must be None.*\(got \w+ and edge_weight\)"):
-        WeightedSum()(torch.ones(3, 1, dtype=torch.double), adj, weight)
+        WeightedSumConv()(torch.ones(3, 1, dtype=torch.double), adj, weight)
 
 
 @pytest.mark.parametrize("form", [kept_transpose, sorted_edge_index])
 def test_rows_are_not_the_sources(form):
     adj, edge_weight = form(*graph("rectangular"))
     with pytest.raises(ValueError, match=r"\[7, d\]|expected size 7"):
-        WeightedSum()((torch.ones(6, 1), torch.ones(4, 1)), adj, edge_weight)
+        WeightedSumConv()((torch.ones(6, 1), torch.ones(4, 1)), adj, edge_weight)
 
 
 def test_repr():
-    assert str(WeightedSum()) == "WeightedSum()"
+    assert str(WeightedSumConv()) == "WeightedSumConv()"

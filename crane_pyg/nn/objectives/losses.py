@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops import unit_rows
 
 
 def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: str = "mean") -> Tensor:

@@ -1,4 +1,4 @@
-"""The door of the nearest-neighbour graph: checks its input, chooses, orders the answer."""
+"""The nearest-neighbour graph as users call it: checks its input, chooses, orders the answer."""
 
 import logging
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crane_pyg.ops.attention.door import tanh_attention
+from crane_pyg.ops.attention.api import tanh_attention
 from crane_pyg.ops.attention.tiled import tiled
 
 

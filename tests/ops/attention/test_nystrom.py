@@ -62,7 +62,7 @@ def test_linear_by_hand():
 
 
 @pytest.mark.parametrize("logit", [0.1, 1.0, 8.0])
-def test_linear_keeps_the_bound_that_the_door_states(logit):
+def test_linear_keeps_the_bound_that_the_function_states(logit):
     inputs = planted(logit=logit)
     s = inputs["query"] @ inputs["key"].T
     error = tanh_attention(**inputs, impl="linear") - tanh_attention(**inputs, impl="tiled")

@@ -5,7 +5,7 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import SemanticConv
-from crane_pyg.transforms import KNNItemGraph
+from crane_pyg.transforms import AddSimilarItems
 
 SIMILAR = ("item", "similar", "item")
 N = 20
@@ -59,7 +59,7 @@ def check(data, modalities, k, loop, transform):
 @pytest.mark.parametrize("k", [1, 4])
 @pytest.mark.parametrize("modalities", [None, ["visual"], ["textual", "visual"]])
 def test_equals_equation_14(data, loop, k, modalities):
-    transform = KNNItemGraph(k, modalities, loop=loop)
+    transform = AddSimilarItems(k, modalities, loop=loop)
     out = check(data, modalities or ["textual", "visual"], k, loop, transform)
     assert out[SIMILAR].edge_index.shape == (2, N * k)
     assert torch.equal(out[SIMILAR].edge_index[1], torch.arange(N).repeat_interleave(k))
@@ -73,17 +73,17 @@ def test_masks(data, loop):
     data["item"].textual_mask = item % 2 > 0  # items 0, 6, 12 and 18 have neither
     data["item"].x_visual[item % 3 == 0] = torch.nan
     data["item"].x_textual[item % 2 == 0] = 1e6
-    out = check(data, ["textual", "visual"], 3, loop, KNNItemGraph(3, loop=loop))
+    out = check(data, ["textual", "visual"], 3, loop, AddSimilarItems(3, loop=loop))
     nodes = out[SIMILAR].edge_index.unique()
     assert nodes.tolist() == [i for i in range(N) if i % 6 > 0]
     assert out[SIMILAR].edge_weight.isfinite().all()
 
 
 def test_without_stored_masks(data):
-    expected = KNNItemGraph(3)(data)[SIMILAR]
+    expected = AddSimilarItems(3)(data)[SIMILAR]
     bare = HeteroData()
     bare["item"].x_visual, bare["item"].x_textual = data["item"].x_visual, data["item"].x_textual
-    found = KNNItemGraph(3)(bare)[SIMILAR]
+    found = AddSimilarItems(3)(bare)[SIMILAR]
     assert torch.equal(found.edge_index, expected.edge_index)
     assert torch.equal(found.edge_weight, expected.edge_weight)
 
@@ -91,13 +91,13 @@ def test_without_stored_masks(data):
 def test_four_items_on_a_line():
     data = HeteroData()
     data["item"].x_m = torch.tensor([[1.0, 0.0], [2.0, 0.2], [0.0, 3.0], [0.1, 1.0]])
-    out = KNNItemGraph(1)(data)
+    out = AddSimilarItems(1)(data)
     assert out[SIMILAR].edge_index.tolist() == [[1, 0, 3, 2], [0, 1, 2, 3]]
     assert out[SIMILAR].edge_weight.tolist() == pytest.approx([1, 1, 1, 1])
 
 
 def test_finds_the_checkerboard(checkerboard):
-    out = KNNItemGraph(7)(checkerboard)
+    out = AddSimilarItems(7)(checkerboard)
     neighbour, item = out[SIMILAR].edge_index
     assert torch.equal(neighbour % 2, item % 2)
     parity = (torch.arange(out["item"].num_nodes) % 2).float().view(-1, 1)
@@ -108,7 +108,7 @@ def test_finds_the_checkerboard(checkerboard):
 
 def test_implementations_agree(data):
     pytest.importorskip("torch_cluster")
-    a, b = (KNNItemGraph(4, impl=impl)(data)[SIMILAR] for impl in ("blocked", "torch_cluster"))
+    a, b = (AddSimilarItems(4, impl=impl)(data)[SIMILAR] for impl in ("blocked", "torch_cluster"))
     assert torch.equal(a.edge_index, b.edge_index)
     torch.testing.assert_close(a.edge_weight, b.edge_weight)
 
@@ -116,20 +116,20 @@ def test_implementations_agree(data):
 def test_errors(data):
     known = r"\['textual', 'visual'\]"
     with pytest.raises(ValueError, match=rf"modalities must be some of {known} \(got \['audio'\]"):
-        KNNItemGraph(3, ["audio"])(data)
+        AddSimilarItems(3, ["audio"])(data)
     with pytest.raises(ValueError, match=rf"modalities must be some of {known} \(got \[\]\)"):
-        KNNItemGraph(3, [])(data)
+        AddSimilarItems(3, [])(data)
     with pytest.raises(ValueError, match=r"modalities must be some of \[\] \(got \[\]\)"):
-        KNNItemGraph(3)(items())
+        AddSimilarItems(3)(items())
     with pytest.raises(ValueError, match=r"k must be at least 1 \(got 0\)"):
-        KNNItemGraph(0)(data)
+        AddSimilarItems(0)(data)
     with pytest.raises(ValueError, match=r"k must be smaller than .* \(got k=20, items=20\)"):
-        KNNItemGraph(N)(data)
+        AddSimilarItems(N)(data)
     with pytest.raises(ValueError, match=r"impl must be one of .* \(got 'magic'\)"):
-        KNNItemGraph(3, impl="magic")(data)
+        AddSimilarItems(3, impl="magic")(data)
 
 
 def test_repr():
-    assert str(KNNItemGraph(10)) == "KNNItemGraph(k=10, modalities=None, loop=False)"
-    expected = "KNNItemGraph(k=5, modalities=['visual'], loop=True)"
-    assert str(KNNItemGraph(5, ("visual",), loop=True)) == expected
+    assert str(AddSimilarItems(10)) == "AddSimilarItems(k=10, modalities=None, loop=False)"
+    expected = "AddSimilarItems(k=5, modalities=['visual'], loop=True)"
+    assert str(AddSimilarItems(5, ("visual",), loop=True)) == expected

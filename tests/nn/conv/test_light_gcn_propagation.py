@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from crane_pyg.nn import mean_of_layers
+from crane_pyg.nn import light_gcn_propagation
 from crane_pyg.ops import csr_graph
 from crane_pyg.transforms import bipartite_norm
 
@@ -13,7 +13,7 @@ def test_equals_powers_of_the_dense_laplacian(num_layers):
     edge_index = a.nonzero().T
     graph = csr_graph(edge_index, bipartite_norm(edge_index, (9, 6)).double(), size=(9, 6))
     x = torch.randn(15, 4, dtype=torch.float64, requires_grad=True)
-    out = mean_of_layers(x[:9], x[9:], (graph, graph.transpose()), num_layers)
+    out = light_gcn_propagation(x[:9], x[9:], (graph, graph.transpose()), num_layers)
 
     dense = torch.zeros(15, 15, dtype=torch.float64)
     dense[:9, 9:] = torch.nan_to_num(a / (a.sum(1, keepdim=True) * a.sum(0)).sqrt())

@@ -9,7 +9,7 @@ from torch_geometric.utils import spmm as pyg_spmm
 from crane_pyg.ops import CSRGraph, spmm
 
 
-class WeightedSum(MessagePassing):
+class WeightedSumConv(MessagePassing):
     r"""Sums weighted messages on any form of a graph: what our convolutions have in common.
 
     .. math::

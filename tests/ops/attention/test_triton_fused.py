@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_tanh_attention import NAMES, dense, make, op, output_and_grads
 
 from crane_pyg.nn import RecursiveCrossModalAttention
-from crane_pyg.ops.attention import door, tanh_attention
+from crane_pyg.ops.attention import api, tanh_attention
+from tests.ops.attention.oracle import NAMES, dense, make, op, output_and_grads
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -264,7 +264,7 @@ def test_neither_falls_back(monkeypatch):
     monkeypatch.setattr(fused, "INTERPRETED", False)
     with pytest.raises(ValueError, match=r"needs CUDA tensors, or TRITON_INTERPRET=1 \(got cpu\)"):
         tanh_attention(**inputs, impl="triton")
-    monkeypatch.setattr(door, "_HAS_TRITON", False)
+    monkeypatch.setattr(api, "_HAS_TRITON", False)
     with pytest.raises(ValueError, match="needs the package triton, which is not installed"):
         tanh_attention(**inputs, impl="triton")
 

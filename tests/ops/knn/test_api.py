@@ -8,7 +8,7 @@ import torch
 from crane_pyg.ops.knn import edge_cosine, knn_graph
 
 blocked_module = importlib.import_module("crane_pyg.ops.knn.blocked")
-door_module = importlib.import_module("crane_pyg.ops.knn.door")
+api_module = importlib.import_module("crane_pyg.ops.knn.api")
 similarity_module = importlib.import_module("crane_pyg.ops.knn.similarity")
 
 IMPLS = ["blocked", "torch_cluster", "pyg_lib"]
@@ -258,9 +258,9 @@ def test_auto_logs_its_choice(monkeypatch, caplog, n, channels, installed, choic
         taken.append(choice)
         return blocked_module.blocked(unit, k, query)
 
-    monkeypatch.setattr(door_module, "find_spec", lambda name: name in installed or None)
-    monkeypatch.setitem(door_module._IMPLS, choice, stub)
-    door_module._say.cache_clear()
+    monkeypatch.setattr(api_module, "find_spec", lambda name: name in installed or None)
+    monkeypatch.setitem(api_module._IMPLS, choice, stub)
+    api_module._say.cache_clear()
     with caplog.at_level(logging.INFO, logger="crane_pyg"):
         for _ in range(2):
             knn_graph(random_rows(n, channels), 4)

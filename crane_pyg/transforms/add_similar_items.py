@@ -12,7 +12,7 @@ from crane_pyg.schema import modalities
 from crane_pyg.transforms.normalize import row_normalize
 
 
-class KNNItemGraph(BaseTransform):
+class AddSimilarItems(BaseTransform):
     r"""Adds edges ``('item', 'similar', 'item')`` from each item's :math:`k` most similar items.
 
     Similar is by cosine on the concatenated modalities that the item has, each L2-normalised first

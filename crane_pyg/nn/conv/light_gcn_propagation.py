@@ -3,7 +3,7 @@ from torch import Tensor
 from crane_pyg.ops import CSRGraph, spmm
 
 
-def mean_of_layers(
+def light_gcn_propagation(
     user: Tensor, item: Tensor, graphs: tuple[CSRGraph, CSRGraph], num_layers: int
 ) -> tuple[Tensor, Tensor]:
     r"""The propagation of `"LightGCN: Simplifying and Powering Graph Convolution Network for
