@@ -1,4 +1,7 @@
-"""Layers that compose into any PyG model."""
+"""What models are composed of: layers, fusions of modalities, item graphs, objectives.
+
+Models themselves are in :mod:`crane_pyg.nn.models`.
+"""
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.conv import (
@@ -8,16 +11,57 @@ from crane_pyg.nn.conv import (
     WeightedSumConv,
     light_gcn_propagation,
 )
-from crane_pyg.nn.item_graph import ItemGraph
-from crane_pyg.nn.objectives import bpr_loss, info_nce_loss
-from crane_pyg.nn.refreshed_graph import RefreshedGraph
+from crane_pyg.nn.encoder import CollaborativeEncoder
+from crane_pyg.nn.fusion import (
+    ConcatFusion,
+    Fusion,
+    MeanFusion,
+    ProjectedFusion,
+    RCAFusion,
+    SumFusion,
+)
+from crane_pyg.nn.graphs import (
+    DegreeThinning,
+    FrozenItemGraph,
+    ItemGraph,
+    LatentItemGraph,
+    LearnedItemGraph,
+    RefreshedItemGraph,
+)
+from crane_pyg.nn.objectives import (
+    L2,
+    BPRLoss,
+    InfoNCE,
+    Norm,
+    Objective,
+    RankingLoss,
+    bpr_loss,
+    info_nce_loss,
+)
 
 __all__ = [
+    "L2",
+    "BPRLoss",
     "BipartiteConv",
+    "CollaborativeEncoder",
+    "ConcatFusion",
+    "DegreeThinning",
+    "FrozenItemGraph",
+    "Fusion",
+    "InfoNCE",
     "ItemGraph",
+    "LatentItemGraph",
+    "LearnedItemGraph",
+    "MeanFusion",
+    "Norm",
+    "Objective",
+    "ProjectedFusion",
+    "RCAFusion",
+    "RankingLoss",
     "RecursiveCrossModalAttention",
-    "RefreshedGraph",
+    "RefreshedItemGraph",
     "SemanticConv",
+    "SumFusion",
     "UserProfile",
     "WeightedSumConv",
     "bpr_loss",

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops import modality_knn_graph
+from crane_pyg.choices import check_choice
+from crane_pyg.ops import KNNImpl, modality_knn_graph
 from crane_pyg.schema import modalities
 from crane_pyg.transforms.normalize import row_normalize
 
@@ -33,8 +34,8 @@ class AddSimilarItems(BaseTransform):
           them
 
     Raises:
-        ValueError: if there is no modality or an unknown one, or :math:`k` does not suit the number
-            of items.
+        ValueError: if there is no modality or an unknown one, the implementation is unknown, or
+            :math:`k` does not suit the number of items.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class AddSimilarItems(BaseTransform):
         modalities: Sequence[str] | None = None,
         *,
         loop: bool = False,
-        impl: str = "auto",
+        impl: KNNImpl = "auto",
     ) -> None:
+        check_choice("impl", impl, KNNImpl)
         self.k = k
         self.modalities = None if modalities is None else list(modalities)
         self.loop = loop

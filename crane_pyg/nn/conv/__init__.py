@@ -1,11 +1,12 @@
 from crane_pyg.nn.conv.bipartite_conv import BipartiteConv
 from crane_pyg.nn.conv.light_gcn_propagation import light_gcn_propagation
 from crane_pyg.nn.conv.semantic_conv import SemanticConv
-from crane_pyg.nn.conv.user_profile import UserProfile
+from crane_pyg.nn.conv.user_profile import ProfileAggregation, UserProfile
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 
 __all__ = [
     "BipartiteConv",
+    "ProfileAggregation",
     "SemanticConv",
     "UserProfile",
     "WeightedSumConv",

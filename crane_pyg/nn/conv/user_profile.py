@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from torch.nn import Linear
@@ -7,10 +7,11 @@ from torch_geometric.nn.aggr import AttentionalAggregation
 from torch_geometric.typing import Adj, SparseTensor
 from torch_geometric.utils import is_sparse, to_edge_index
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
-AGGREGATIONS = ("sum", "mean", "max", "attention", "sqrt")
+ProfileAggregation = Literal["sum", "mean", "max", "attention", "sqrt"]
 
 
 class UserProfile(WeightedSumConv):
@@ -43,9 +44,10 @@ class UserProfile(WeightedSumConv):
             weight is not one, or ``num_users`` contradicts the graph.
     """
 
-    def __init__(self, aggr: str = "sum", channels: int | None = None, **kwargs: Any) -> None:
-        if aggr not in AGGREGATIONS:
-            raise ValueError(f"aggr must be one of {', '.join(AGGREGATIONS)} (got {aggr!r})")
+    def __init__(
+        self, aggr: ProfileAggregation = "sum", channels: int | None = None, **kwargs: Any
+    ) -> None:
+        check_choice("aggr", aggr, ProfileAggregation)
         if aggr == "attention" and channels is None:
             raise ValueError("aggr='attention' needs the width of the items (got channels=None)")
         inner: Any = "max" if aggr == "max" else "sum"

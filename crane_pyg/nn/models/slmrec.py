@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from crane_pyg.nn.conv import BipartiteConv
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.nn.objectives import info_nce_loss
 from crane_pyg.ops import CSRGraph
-from crane_pyg.schema import VISUAL, modalities
+from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
 
 FINE_TO_COARSE = (*VISUAL, "acoustic", "audio", "textual", "text")
 
@@ -57,6 +57,11 @@ class SLMRec(Recommender):
         ValueError: if there is no modality or no layer.
     """
 
+    takes_ranking: ClassVar[bool] = False
+    presets = {  # noqa: RUF012 (read only)
+        "tiktok": Preset({}, {"lr": 0.01, "batch_size": 2048, "epochs": 1000, "patience": 50})
+    }
+
     def __init__(
         self,
         num_users: int,
@@ -71,10 +76,10 @@ class SLMRec(Recommender):
         l2: float = 1e-4,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1 (got {num_layers})")
+        self.out_channels = embedding_dim
         self.modalities = dict(modalities)
         self.num_layers = num_layers
         self.temperature = temperature
@@ -98,13 +103,7 @@ class SLMRec(Recommender):
         widths = modalities(data)
         order = [m for m in FINE_TO_COARSE if m in widths]
         order += [m for m in widths if m not in order]
-        size = (data["user"].num_nodes, data["item"].num_nodes)
-        return cls(*size, {m: widths[m] for m in order}, **kwargs)
-
-    @classmethod
-    def preset(cls, name: str) -> Preset:
-        """The authors' settings, ``'tiktok'``."""
-        return PRESETS[name] if name in PRESETS else super().preset(name)
+        return cls(*sizes(data), {m: widths[m] for m in order}, **kwargs)
 
     def reset_parameters(self) -> None:
         for module in self.modules():
@@ -183,6 +182,3 @@ class SLMRec(Recommender):
             f"{self.item_embedding.num_embeddings}, {self.modalities}, "
             f"{self.user_embedding.embedding_dim}, num_layers={self.num_layers})"
         )
-
-
-PRESETS = {"tiktok": Preset({}, {"lr": 0.01, "batch_size": 2048, "epochs": 1000, "patience": 50})}

@@ -1,19 +1,29 @@
-"""Ranking and contrastive losses (paper, eq. 18-19)."""
+"""Losses as functions of scores and embeddings (BPR and InfoNCE are the paper's eq. 18-19)."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crane_pyg.choices import check_choice
 from crane_pyg.ops import unit_rows
 
+Reduction = Literal["mean", "sum", "none"]
 
-def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: str = "mean") -> Tensor:
+
+def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     r"""Bayesian personalised ranking, :math:`-\log \sigma(\hat{y}_{ui} - \hat{y}_{uj})` (eq. 18).
 
     Args:
         pos_score (Tensor): scores of observed pairs.
-        neg_score (Tensor): scores of sampled pairs, same shape.
-        reduction: ``'mean'``, ``'sum'`` (the paper's letter) or ``'none'``.
+        neg_score (Tensor): scores of sampled pairs.
+        reduction: ``'mean'``, ``'sum'`` (as the paper prints it) or ``'none'``.
+            (default: ``'mean'``)
+
+    Shapes:
+        - **pos_score**, **neg_score:** of one shape
+        - **output:** a number, or that shape with ``'none'``
 
     Raises:
         ValueError: if the shapes differ or the reduction is unknown.
@@ -27,7 +37,7 @@ def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: str = "mean") -
 
 
 def info_nce_loss(
-    x: Tensor, y: Tensor, *, temperature: float = 0.2, reduction: str = "mean"
+    x: Tensor, y: Tensor, *, temperature: float = 0.2, reduction: Reduction = "mean"
 ) -> Tensor:
     r"""InfoNCE between two views of the same nodes, by cosine similarity (eq. 19).
 
@@ -39,9 +49,14 @@ def info_nce_loss(
     similarity 0 to everything, and a gradient of zero.
 
     Args:
-        x, y (Tensor): ``[n, d]``, row i of both is node i.
-        temperature: :math:`\tau > 0`.
-        reduction: ``'mean'``, ``'sum'`` (the paper's letter) or ``'none'``.
+        x, y (Tensor): two views; row i of both is node i.
+        temperature: :math:`\tau > 0`. (default: ``0.2``)
+        reduction: ``'mean'``, ``'sum'`` (as the paper prints it) or ``'none'``.
+            (default: ``'mean'``)
+
+    Shapes:
+        - **x**, **y:** ``[n, d]``
+        - **output:** a number, or ``[n]`` with ``'none'``
 
     Raises:
         ValueError: if the shapes differ, the temperature is not positive or the reduction is
@@ -58,10 +73,37 @@ def info_nce_loss(
     return _reduce(F.cross_entropy(logits, itself, reduction="none"), reduction)
 
 
-def _reduce(loss: Tensor, reduction: str) -> Tensor:
+def l2_of_batch(*embeddings: Tensor) -> Tensor:
+    """Half the squared norm of the batch's embeddings, per row of the batch.
+
+    Args:
+        *embeddings (Tensor): of the batch's users, positive items, negative items.
+
+    Shapes:
+        - **embeddings:** ``[B, *]`` each
+        - **output:** a number
+    """
+    total = torch.stack([x.square().sum() for x in embeddings]).sum()
+    return total / (2 * embeddings[0].size(0))
+
+
+def norm_of_batch(*embeddings: Tensor) -> Tensor:
+    """The norms, not squared, of the whole batch's embeddings over its size, as MMRec has them.
+
+    Args:
+        *embeddings (Tensor): of the batch's users, positive items, negative items.
+
+    Shapes:
+        - **embeddings:** ``[B, *]`` each
+        - **output:** a number
+    """
+    total = torch.stack([x.norm() for x in embeddings]).sum()
+    return total / embeddings[0].size(0)
+
+
+def _reduce(loss: Tensor, reduction: Reduction) -> Tensor:
+    check_choice("reduction", reduction, Reduction)
     if reduction == "none":
         return loss
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none' (got {reduction!r})")
     total = loss.sum()
     return total / max(1, loss.numel()) if reduction == "mean" else total

@@ -4,14 +4,18 @@ import math
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from crane_pyg.choices import check_choice
 from crane_pyg.ops.attention.linear import linear
 from crane_pyg.ops.attention.nystrom import nystrom
 from crane_pyg.ops.attention.reference import reference
 from crane_pyg.ops.attention.tiled import TILE, tiled
+
+Impl = Literal["auto", "reference", "tiled", "triton", "triton_approx", "linear", "nystrom"]
 
 _HAS_TRITON = find_spec("triton") is not None
 
@@ -42,7 +46,7 @@ def tanh_attention(
     value: Tensor,
     *,
     scale: float = 1.0,
-    impl: str = "auto",
+    impl: Impl = "auto",
 ) -> Tensor:
     r"""The attention of "Cross-Modal Attention Network with Dual Graph Learning in Multimodal
     Recommendation" (eq. 10-11): a hyperbolic tangent in the place of the softmax.
@@ -89,10 +93,9 @@ def tanh_attention(
     if torch.is_autocast_enabled(query.device.type):
         query, key, value = (_autocast(x) for x in (query, key, value))
     _validate(query, key, value, scale)
+    check_choice("impl", impl, Impl)
     if impl == "auto":
         impl = _choose(query, key, value)
-    if impl not in _IMPLS:
-        raise ValueError(f"impl must be one of {['auto', *_IMPLS]} (got {impl!r})")
     with torch.autocast(query.device.type, enabled=False):
         return _IMPLS[impl](query, key, value, scale)
 
@@ -102,7 +105,7 @@ def _autocast(x: Tensor) -> Tensor:
     return x.to(torch.get_autocast_dtype(x.device.type)) if eligible else x
 
 
-def _choose(query: Tensor, key: Tensor, value: Tensor) -> str:
+def _choose(query: Tensor, key: Tensor, value: Tensor) -> Impl:
     if query.size(0) * key.size(0) <= TILE[0] * TILE[1]:
         return "reference"
     suits = _capability(query) >= (8, 0) and not _triton_lacks(query, value)

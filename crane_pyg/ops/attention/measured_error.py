@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crane_pyg.ops.attention.api import tanh_attention
+from crane_pyg.ops.attention.api import Impl, tanh_attention
 from crane_pyg.ops.attention.tiled import tiled
 
 
@@ -14,7 +14,7 @@ def tanh_attention_error(
     value: Tensor,
     *,
     scale: float = 1.0,
-    impl: str = "nystrom",
+    impl: Impl = "nystrom",
     num_samples: int = 256,
 ) -> float:
     r"""The relative error of :func:`tanh_attention` in the Frobenius norm.

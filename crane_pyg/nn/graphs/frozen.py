@@ -1,18 +1,18 @@
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.utils import coalesce
 
+from crane_pyg.nn.graphs.base import ItemGraph
+from crane_pyg.nn.graphs.edges import Edges, sum_edges
+from crane_pyg.nn.kept import KeptFor
 from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph
-from crane_pyg.schema import VISUAL
+from crane_pyg.schema import VISUAL, check_modalities
 from crane_pyg.transforms import symmetric_norm
 
-Edges = tuple[Tensor, Tensor]  # edge_index [2, E], neighbours first, and edge_weight [E]
 
-
-class FrozenItemGraph(torch.nn.Module):
+class FrozenItemGraph(ItemGraph):
     r"""The item-item graph on raw features that is built before training and stays as it is.
 
     .. math::
@@ -20,18 +20,14 @@ class FrozenItemGraph(torch.nn.Module):
 
     :math:`\mathbf{A}_m` links each item to its :math:`k` nearest by the cosine of modality
     :math:`m`; :math:`\mathbf{D}_m` holds its row sums. FREEDOM has ones in :math:`\mathbf{A}_m`,
-    LATTICE the cosines. Built once per ``data`` and kept out of the ``state_dict``.
+    LATTICE the cosines. An item that lacks a modality neither has nor is a neighbour there. Built
+    once per ``data`` and kept out of the ``state_dict``.
 
     Args:
         shares (dict): :math:`\alpha_m` by modality, see :func:`modality_shares`.
         k (int): neighbours of each item in each modality. (default: ``10``)
         loop (bool): whether an item is the first of its own neighbours. (default: ``True``)
         cosine (bool): weigh edges by their cosine instead of by one. (default: ``False``)
-
-    Shapes:
-        - **data['item']:** ``x_m`` ``[N, d_m]`` and ``m_mask`` ``[N]`` bool; an item that lacks a
-          modality neither has nor is a neighbour there
-        - **output:** :class:`~crane_pyg.ops.CSRGraph` of N items
 
     Raises:
         ValueError: if there is no modality, or :math:`k` is not below the number of items of one.
@@ -41,40 +37,43 @@ class FrozenItemGraph(torch.nn.Module):
         self, shares: Mapping[str, float], k: int = 10, *, loop: bool = True, cosine: bool = False
     ) -> None:
         super().__init__()
-        if not shares:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(shares)
         self.shares = dict(shares)
         self.k = k
         self.loop = loop
         self.cosine = cosine
-        self._built_from: tuple[Tensor, ...] = ()
-        self._parts: dict[str, Edges] = {}
-        self._graph: CSRGraph | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        """A copy builds its own graph: it would otherwise carry the features along."""
-        return self.__dict__ | {"_built_from": (), "_parts": {}, "_graph": None}
+        self._parts = KeptFor[dict[str, Edges]]()
+        self._graph = KeptFor[CSRGraph]()
 
     def forward(self, data: HeteroData) -> CSRGraph:
-        parts = self.parts(data)
-        if self._graph is None:
-            num_items = data["item"].num_nodes
-            edges = sum_edges(list(parts.values()), self.shares.values(), num_items)
-            self._graph = csr_graph(*edges, size=(num_items, num_items))
-        return self._graph
+        return self._graph(self._source(data), lambda: self._sum(data))
+
+    def parts(self, data: HeteroData) -> dict[str, Edges]:
+        """The normalised graph of each modality, the same object for the same ``data``.
+
+        Args:
+            data: as :meth:`forward` takes it.
+
+        Shapes:
+            - **output:** ``edge_index`` ``[2, E]`` and ``edge_weight`` ``[E]`` each
+        """
+        store = data["item"]
+        return self._parts(
+            self._source(data),
+            lambda: {m: self._part(m, store[f"x_{m}"], store[f"{m}_mask"]) for m in self.shares},
+        )
+
+    def _source(self, data: HeteroData) -> tuple[Tensor, ...]:
+        store = data["item"]
+        return tuple(store[key] for m in self.shares for key in (f"x_{m}", f"{m}_mask"))
 
     @torch.no_grad()
-    def parts(self, data: HeteroData) -> dict[str, Edges]:
-        """The normalised graph of each modality, the same object for the same ``data``."""
-        store = data["item"]
-        source = tuple(store[key] for m in self.shares for key in (f"x_{m}", f"{m}_mask"))
-        known = len(source) == len(self._built_from)
-        if not known or any(a is not b for a, b in zip(source, self._built_from)):
-            pairs = zip(source[::2], source[1::2])
-            parts = {m: self._part(m, x, mask) for m, (x, mask) in zip(self.shares, pairs)}
-            self._built_from, self._parts, self._graph = source, parts, None
-        return self._parts
+    def _sum(self, data: HeteroData) -> CSRGraph:
+        num_items = data["item"].num_nodes
+        edges = sum_edges(list(self.parts(data).values()), self.shares.values(), num_items)
+        return csr_graph(*edges, size=(num_items, num_items))
 
+    @torch.no_grad()
     def _part(self, modality: str, x: Tensor, mask: Tensor) -> Edges:
         if self.k >= mask.sum():
             raise ValueError(
@@ -99,17 +98,3 @@ def modality_shares(modalities: Iterable[str], visual: float = 0.1) -> dict[str,
     if not others or len(others) == len(names):
         return {m: 1 / len(names) for m in names}
     return {m: visual if m in VISUAL else (1 - visual) / len(others) for m in names}
-
-
-def sum_edges(parts: Sequence[Edges], weights: Iterable[Tensor | float], num_nodes: int) -> Edges:
-    """The weighted sum of graphs on the same nodes, each edge once; differentiable.
-
-    Args:
-        parts: ``edge_index`` and ``edge_weight`` of each graph.
-        weights: one number for each.
-        num_nodes: of all.
-    """
-    edge_index = torch.cat([edges for edges, _ in parts], dim=1)
-    edge_weight = torch.cat([w * part[1] for w, part in zip(weights, parts, strict=True)])
-    merged: Edges = coalesce(edge_index, edge_weight, num_nodes, reduce="sum")
-    return merged
