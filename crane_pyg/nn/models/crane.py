@@ -39,7 +39,8 @@ class CRANE(Recommender):
         embedding_dim (int): :math:`d`. (default: ``64``)
         encoder (CollaborativeEncoder, optional): eq. 2-4. (default: two layers, their mean)
         item_graph (ItemGraph, optional): which items resemble each other; without one,
-            :math:`\mathbf{h}` is zero. (default: ``None``)
+            :math:`\mathbf{h}` is zero. Its parameters are drawn anew with the model's own; what
+            :meth:`~crane_pyg.nn.ItemGraph.warm_start` sets is for afterwards. (default: ``None``)
         num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         semantic_profile (str): :class:`~crane_pyg.nn.UserProfile` of eq. 16. (default: ``'sqrt'``)
         dual_fusion (bool): false trains the two branches apart, each with embeddings and a ranking

@@ -102,6 +102,7 @@ class FREEDOM(Recommender):
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
         model = cls(*sizes(data), modalities(data), **kwargs)
         model.features.start_from(data)
+        model.item_graph.warm_start(data)
         return model
 
     def reset_parameters(self) -> None:

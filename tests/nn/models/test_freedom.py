@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn import LearnedItemGraph, RCAFusion, RefreshedItemGraph
 from crane_pyg.nn.models import FREEDOM
 
 
@@ -146,3 +147,12 @@ def test_bad_input(checkerboard):
     )
     with pytest.raises(ValueError, match="must have item features"):
         FREEDOM.from_data(data)
+
+
+def test_any_item_graph_may_take_the_place_of_the_frozen_one(checkerboard):
+    fusion = RCAFusion({"textual": 5, "visual": 12}, 4)
+    graph = RefreshedItemGraph(LearnedItemGraph(fusion, 3), 40)
+    model = build(checkerboard, item_graph=graph)
+    model.start_epoch(checkerboard)
+    model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
+    assert all(p.grad.abs().sum() > 0 for p in fusion.lin.parameters())
