@@ -25,9 +25,6 @@ class BipartiteConv(WeightedSumConv):
         act (callable, optional): :math:`\sigma`. (default: :obj:`None`)
         **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
 
-    Shapes:
-        as :class:`~crane_pyg.nn.WeightedSumConv`.
-
     Raises:
         ValueError: if :obj:`out_channels` comes without :obj:`in_channels`.
     """

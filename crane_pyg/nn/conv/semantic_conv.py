@@ -11,6 +11,6 @@ class SemanticConv(WeightedSumConv):
     cross-modal attention learns. :class:`~crane_pyg.transforms.AddSimilarItems` builds the graph
     and :func:`~crane_pyg.transforms.row_normalize` the weights :math:`\tilde{S}`.
 
-    Shapes:
-        as :class:`~crane_pyg.nn.WeightedSumConv`, with as many sources as destinations.
+    Args:
+        aggr, **kwargs: as :class:`~crane_pyg.nn.WeightedSumConv` takes them.
     """

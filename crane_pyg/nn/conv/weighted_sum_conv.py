@@ -22,18 +22,6 @@ class WeightedSumConv(MessagePassing):
         aggr: of :class:`torch_geometric.nn.conv.MessagePassing`. (default: ``'sum'``)
         **kwargs: of the same.
 
-    Shapes:
-        - **x:** ``[num_src, d]`` or a pair ``([num_src, d], [num_dst, *] or None)``
-        - **edge_index:** ``[2, E]`` or an ``EdgeIndex``, with ``edge_weight`` ``[E]``; a
-          ``SparseTensor`` or a torch CSR matrix ``[num_dst, num_src]`` that holds the weights
-          (PyG's ``adj_t``); or a :class:`~crane_pyg.ops.CSRGraph`, the fastest
-        - **size:** ``(num_src, num_dst)``, for an ``edge_index`` without sizes whose destinations
-          are not in **x** (default: as many as sources)
-        - **output:** ``[num_dst, d]``
-
-    Raises:
-        ValueError: if ``edge_weight`` comes with a graph that holds its weights, or **x** does not
-            have one row per source.
     """
 
     SUPPORTS_FUSED_EDGE_INDEX = True
@@ -48,6 +36,28 @@ class WeightedSumConv(MessagePassing):
         edge_weight: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """The weighted sum of each node's neighbours.
+
+        Args:
+            x (Tensor or pair): features of the nodes, or of sources and of destinations, where the
+                latter may be ``None``.
+            edge_index: the graph: an index or an ``EdgeIndex``; a ``SparseTensor`` or a torch CSR
+                matrix that holds the weights (PyG's ``adj_t``); or a
+                :class:`~crane_pyg.ops.CSRGraph`, the fastest.
+            edge_weight (Tensor, optional): for a graph without weights. (default: ones)
+            size (pair, optional): how many sources and destinations, for an index whose
+                destinations are not in ``x``. (default: as many as sources)
+
+        Shapes:
+            - **x:** ``[num_src, d]`` or a pair ``([num_src, d], [num_dst, *] or None)``
+            - **edge_index:** ``[2, E]`` or a matrix ``[num_dst, num_src]``
+            - **edge_weight:** ``[E]``
+            - **output:** ``[num_dst, d]``
+
+        Raises:
+            ValueError: if ``edge_weight`` comes with a graph that holds its weights, or ``x`` does
+                not have one row per source.
+        """
         src, dst = (x, x) if isinstance(x, Tensor) else x
         if isinstance(edge_index, CSRGraph):
             _refuse_weight(edge_index, edge_weight)

@@ -50,8 +50,9 @@ class DegreeThinning(torch.nn.Module):
         Args:
             graphs: user-to-item and item-to-user edges with Laplacian weights.
 
-        Returns:
-            the same of the edges that stay.
+        Shapes:
+            - **graphs:** :class:`~crane_pyg.ops.CSRGraph` each
+            - **output:** the same, of the edges that stay
         """
         if not self.training:
             return graphs

@@ -25,8 +25,15 @@ _CHUNK = 1 << 20  # entries of users by items by factors trained at a time, for 
 
 
 class _Inferred(NamedTuple):
-    """Of users: factors ``[B, K, d]``, words ``[B, 2 * d_text]``; and ``[B, K, d]`` of items and
-    of words, their factors as the other side asks for them and their log-variances."""
+    """What the encoders say of a block of users.
+
+    Shapes:
+        - **z:** ``[B, K, d]``, the factors
+        - **bag:** ``[B, 2 * d_text]``, the words of the users' items
+        - **shared:** ``[B, K, d]`` each: what the items' side and the words' side take from each
+          other by attention
+        - **log_var:** ``[B, K, d]`` each: log-variances of the items' and of the words' factors
+    """
 
     z: Tensor
     bag: Tensor
@@ -75,8 +82,7 @@ class DGVAE(Recommender):
     The defaults are those of the authors' ``main.py``, ``DGVAE.preset('baby')`` their
     ``run-baby.sh`` (https://github.com/enoche/DGVAE).
 
-    Shapes:
-        - **output:** users ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, for :meth:`scores`
+    Embeddings, :math:`K (d + 1)` wide, are posterior means without noise, for :meth:`scores` alone.
 
     Raises:
         ValueError: if there is no modality, :obj:`text` is none of them, or there are fewer than
@@ -144,7 +150,6 @@ class DGVAE(Recommender):
         self.step.zero_()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Posterior means ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, without noise."""
         log_c, smooth = self._assign(noise=False), self._smooth_encoder(data)
         users = torch.arange(data["user"].num_nodes, device=self.step.device)
         blocks = torch.split(users, _BLOCK)

@@ -51,6 +51,7 @@ class Factors(torch.nn.Module):
 
 
 def as_user(z: Tensor) -> Tensor:
+    """Factors of users ``[B, K, d]`` as rows ``[B, K * (d + 1)]`` for :meth:`Factors.as_item`'s."""
     return torch.cat([z, torch.ones_like(z[..., :1])], dim=2).flatten(1)
 
 

@@ -150,12 +150,12 @@ class MMGCN(Recommender):
 class ModalityGCN(torch.nn.Module):
     """The network of one modality.
 
-    Shapes:
-        - **x:** ``[N, in_channels]`` features, **mask:** ``[N]`` bool; masked rows count as zeros
-        - **identity:** ``[M, d]`` and ``[N, d]``
-        - **graphs:** user-to-item and item-to-user, with averaging weights
-        - **rows:** users and items wanted of the last layer, distinct (default: all)
-        - **output:** ``[M, d]`` and ``[N, d]``, or of these rows
+    Args:
+        num_users (int): :math:`M`.
+        in_channels (int): width of the modality's features.
+        channels (int): :math:`d`.
+        num_layers (int): layers.
+        latent (int, optional): width that a linear map takes the features to first.
     """
 
     def __init__(
@@ -187,6 +187,21 @@ class ModalityGCN(torch.nn.Module):
         graphs: tuple[CSRGraph, CSRGraph],
         rows: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
+        """Embeddings of users and items.
+
+        Args:
+            x (Tensor): features of the items.
+            mask (Tensor): items that have them; those of the others count as zeros.
+            identity (pair): embeddings of the identities of users and items.
+            graphs (pair): user-to-item and item-to-user edges with averaging weights.
+            rows (pair, optional): distinct users and items wanted of the last layer.
+                (default: all)
+
+        Shapes:
+            - **x:** ``[N, in_channels]``, **mask:** ``[N]`` bool
+            - **identity:** ``[M, d]`` and ``[N, d]``
+            - **output:** the same, or these rows of it
+        """
         to_item, to_user = graphs
         x = x if self.lin_in is None else self.lin_in(x)
         item = F.normalize(x, dim=1).masked_fill(~mask.unsqueeze(1), 0)

@@ -63,7 +63,11 @@ class L2(Regulariser):
 
 @dataclass(frozen=True)
 class Norm(Regulariser):
-    """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them."""
+    """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them.
+
+    Args:
+        weight: of the term in the whole loss.
+    """
 
     name: ClassVar[str] = "norm"
 
@@ -73,7 +77,11 @@ class Norm(Regulariser):
 
 @dataclass(frozen=True)
 class MeanSquare(Regulariser):
-    """The mean square of each embedding's entries, summed over the embeddings."""
+    """The mean square of each embedding's entries, summed over the embeddings.
+
+    Args:
+        weight: of the term in the whole loss.
+    """
 
     name: ClassVar[str] = "l2"
 
