@@ -1,37 +1,42 @@
-"""Settings that are one of a few words. A ``Literal`` type names the words once: for the type
-checker, for the check at construction, for help texts and for the command line."""
+"""Settings whose values are a closed set: a ``Literal`` type says what they may be.
 
-from typing import Any, Literal, get_args, get_origin
+One ``Literal`` feeds the annotation, the check, the error and the choices of the command line.
+"""
+
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 
-def choices(annotation: Any) -> tuple[Any, ...]:
-    """The values that a ``Literal`` type allows, or a union of such types and ``None``.
+def options_of(choices: Any) -> tuple[Any, ...]:
+    """The values that a ``Literal``, or a union of ``Literal`` types and ``None``, allows.
 
     Args:
-        annotation: the type.
+        choices: the type, such as ``Literal["a", "b"]`` or ``Literal["a", "b"] | None``.
 
     Returns:
-        the values in order; none where the annotation allows anything but single values.
+        the values in their order; none where the type allows more than single values.
     """
-    if annotation in (None, type(None)):
+    if choices is None or choices is type(None):
         return (None,)
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    parts = [choices(part) for part in get_args(annotation)]
+    if get_origin(choices) is Literal:
+        return get_args(choices)
+    if get_origin(choices) not in (Union, UnionType):
+        return ()
+    parts = [options_of(part) for part in get_args(choices)]
     return tuple(value for part in parts for value in part) if all(parts) else ()
 
 
-def check_choice(name: str, value: object, annotation: Any) -> None:
-    """Refuse a value that the type does not allow.
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse a value that a setting cannot have.
 
     Args:
-        name: of the argument, for the message.
+        name: what the setting is called, for the error.
         value: what was given.
-        annotation: a type that :func:`choices` understands.
+        choices: a type of which :func:`options_of` tells the values.
 
     Raises:
-        ValueError: if the value is none of those.
+        ValueError: if the value is none of the choices.
     """
-    allowed = choices(annotation)
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))} (got {value!r})")
+    options = options_of(choices)
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))} (got {value!r})")

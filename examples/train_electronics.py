@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch_geometric.seed import seed_everything
 
-from crane_pyg.choices import choices
+from crane_pyg.choices import options_of
 from crane_pyg.datasets import MultimodalDataset, SyntheticMultimodal
 from crane_pyg.nn.models import CRANE
 from crane_pyg.ops import AttentionImpl
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--data", help="folder with NAME.inter and MODALITY_feat.npy files")
     parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic set, in (0, 1]")
     parser.add_argument(
-        "--impl", choices=choices(AttentionImpl), default="nystrom", help="of tanh_attention"
+        "--impl", choices=options_of(AttentionImpl), default="nystrom", help="of tanh_attention"
     )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=8192)

@@ -2,28 +2,32 @@ from typing import Literal
 
 import pytest
 
-from crane_pyg.choices import check_choice, choices
+from crane_pyg.choices import check_choice, options_of
 
-Fruit = Literal["apple", "pear"]
+Size = Literal["small", "large"]
 
 
 @pytest.mark.parametrize(
-    ("annotation", "expected"),
+    ("choices", "options"),
     [
-        (Fruit, ("apple", "pear")),
-        (Fruit | None, ("apple", "pear", None)),
-        (Fruit | int | None, ()),
-        (str | None, ()),
-        (str, ()),
-        (list[str], ()),
+        (Size, ("small", "large")),
+        (Size | None, ("small", "large", None)),
+        (Size | Literal["none", 3], ("small", "large", "none", 3)),
     ],
 )
-def test_choices(annotation, expected):
-    assert choices(annotation) == expected
+def test_every_value_of_a_type_in_its_order(choices, options):
+    assert options_of(choices) == options
+    for value in options:
+        check_choice("size", value, choices)
 
 
-def test_what_is_none_of_them_is_refused():
-    check_choice("fruit", "pear", Fruit)
-    check_choice("fruit", None, Fruit | None)
-    with pytest.raises(ValueError, match=r"fruit must be one of 'apple', 'pear' \(got 'plum'\)"):
-        check_choice("fruit", "plum", Fruit)
+@pytest.mark.parametrize("kind", [int, str | None, list[str], Size | int, list[Size] | None])
+def test_an_open_type_has_no_list_of_values(kind):
+    assert options_of(kind) == ()
+
+
+@pytest.mark.parametrize("value", ["Small", "", 3, None, ["small"]])
+def test_another_value_is_named_beside_those_there_are(value):
+    with pytest.raises(ValueError, match=r"^size must be one of 'small', 'large' \(got ") as error:
+        check_choice("size", value, Size)
+    assert str(error.value).endswith(f"(got {value!r})")

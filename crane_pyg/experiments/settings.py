@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
 
-from crane_pyg.choices import choices
+from crane_pyg.choices import options_of
 from crane_pyg.nn.models import MODELS, Recommender
 from crane_pyg.training import fit
 
@@ -40,7 +40,7 @@ def check_settings(model: str, settings: Mapping[str, Any]) -> None:
         if name not in known:
             raise ValueError(f"{model} has the settings {', '.join(sorted(known))} (got {name!r})")
         annotation = known[name].annotation
-        if allowed := choices(annotation):
+        if allowed := options_of(annotation):
             if value not in allowed:
                 words = ", ".join(map(repr, allowed))
                 raise ValueError(f"{name} of {model} must be one of {words} (got {value!r})")
@@ -58,7 +58,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     """Whether a value that JSON can hold is of this type."""
     if get_origin(annotation) in (Union, UnionType):
         return any(_fits(value, part) for part in get_args(annotation))
-    if allowed := choices(annotation):
+    if allowed := options_of(annotation):
         return value in allowed
     kind = list if get_origin(annotation) else annotation  # JSON knows only lists
     return type(value) is kind or (type(value) is int and kind is float)
@@ -67,7 +67,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) in (Union, UnionType):
         return " or ".join(_kind(part) for part in get_args(annotation))
-    allowed = choices(annotation)
+    allowed = options_of(annotation)
     return " or ".join(map(repr, allowed)) or inspect.formatannotation(annotation)
 
 

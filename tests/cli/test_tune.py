@@ -66,7 +66,7 @@ def test_what_is_given_is_not_searched(capsys, tmp_path):
         (["--trials", "some"], "some"),
         (["--model", "bpr", "--set", "l2=1"], "there must be a setting of bpr to search"),
         (["--space", "nowhere.json"], "nowhere.json"),
-        (["--preset", "mars"], "preset must be one of"),
+        (["--preset", "mars"], "preset of CRANE must be one of"),
         (["--set", "kk=3"], "(got 'kk')"),
     ],
 )

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from crane_pyg.choices import check_choice, choices
+from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.conv import ProfileAggregation
 from crane_pyg.nn.encoder import CollaborativeEncoder, Readout
 from crane_pyg.nn.fusion import FUSIONS, Fusion, FusionName, RCAFusion
@@ -105,7 +105,7 @@ class CRANESettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if choices(field.type):
+            if options_of(field.type):
                 check_choice(field.name, getattr(self, field.name), field.type)
 
     def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
