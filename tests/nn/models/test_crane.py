@@ -136,7 +136,7 @@ def test_loss_by_hand(checkerboard):
     torch.testing.assert_close(terms["contrastive"], 0.3 * contrast)
 
 
-def test_the_letter_sums(checkerboard):
+def test_the_losses_as_printed_are_sums(checkerboard):
     options = PAPER | {"drop_edge": None, "beta": 0.3, "l2": 0.1}
     model = build(checkerboard, **options).eval()
     triplets = batch(checkerboard)

@@ -15,7 +15,7 @@ WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
     **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},
-    "crane, letter": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
+    "crane, as printed": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
     "freedom, trained": ("freedom", {"trainable_features": True, "k": 3}),
     "lattice, trained": ("lattice", {"trainable_features": True, "k": 3}),
 }
