@@ -253,7 +253,7 @@ def test_auto_takes_the_reference_within_one_tile():
         ({"scale": torch.ones(1)}, r"scale must be a finite number"),
         (
             {"impl": "fast"},
-            r"impl must be one of \['auto', 'reference', 'tiled', .* \(got 'fast'\)",
+            r"impl must be one of 'auto', 'reference', 'tiled', .* \(got 'fast'\)",
         ),
     ],
 )
