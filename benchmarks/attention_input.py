@@ -52,7 +52,7 @@ def recorded(source: str) -> dict[str, Case]:
     torch.manual_seed(0)
     data = load_dataset(source)[0]
     model = CRANE.from_data(data)
-    rca = model.item_graph.rca
+    rca = model.item_graph.graph.fusion.rca
     calls = []
     rca.register_forward_pre_hook(
         lambda _, args, kwargs: calls.append((args, kwargs)), with_kwargs=True

@@ -27,7 +27,7 @@ LIGHTGCN: dict[str, dict[str, Any]] = {
 }
 CRANE: dict[str, dict[str, Any]] = {
     "tiktok": {},
-    "lfm2k": {"ui_layers": 1},
+    "lfm2k": {"num_layers": 1},
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "CRANE": {},

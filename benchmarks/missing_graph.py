@@ -19,10 +19,12 @@ from torch_geometric.data import HeteroData
 
 from benchmarks.missing import drop
 from crane_pyg.datasets import load_dataset
-from crane_pyg.nn import ItemGraph
+from crane_pyg.nn import LearnedItemGraph
+from crane_pyg.nn.fusion import FUSIONS
 from crane_pyg.nn.models import Recommender
+from crane_pyg.nn.user_item import item_to_user_graph
 from crane_pyg.ops import CSRGraph, csr_graph, edge_cosine, knn_graph, spmm
-from crane_pyg.schema import ITEM_TO_USER, modalities
+from crane_pyg.schema import modalities
 from crane_pyg.training import evaluate
 from crane_pyg.transforms import FillMissing, row_normalize
 
@@ -33,11 +35,10 @@ K = 5
 class BySimilarItems(Recommender):
     """Scores an item by its weights among the neighbours of what the user took in training."""
 
-    def __init__(self, edges: Tensor, weight: Tensor, to_user: CSRGraph) -> None:
+    def __init__(self, similar: CSRGraph, to_user: CSRGraph) -> None:
         super().__init__()
-        num_items, num_users = to_user.num_src, to_user.num_dst
-        self.similar = csr_graph(edges.flip(0), weight, size=(num_items, num_items))
-        self.taken = torch.zeros(num_users, num_items)
+        self.similar = similar.transpose()
+        self.taken = torch.zeros(to_user.num_dst, to_user.num_src)
         self.taken[to_user.dst.long(), to_user.col.long()] = 1
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -49,21 +50,21 @@ class BySimilarItems(Recommender):
 
 @torch.no_grad()
 def score(data: HeteroData, policy: str, fusion: str) -> dict[str, float]:
-    """Of the graph that :class:`~crane_pyg.nn.ItemGraph` starts from."""
-    store, names = data["item"], modalities(data)
-    features, masks = {m: store[f"x_{m}"] for m in names}, {m: store[f"{m}_mask"] for m in names}
-    size = (store.num_nodes, data["user"].num_nodes)
-    to_user = csr_graph(data[ITEM_TO_USER].edge_index, size=size)
+    """Of the graph that :class:`~crane_pyg.nn.LearnedItemGraph` starts from."""
     torch.manual_seed(0)
-    graph = ItemGraph(names, k=K, fusion=fusion, loop=False, impl="nystrom")
-    graph.warm_start(features, masks, to_user)
+    options = {"impl": "nystrom"} if fusion == "rca" else {}
+    graph = LearnedItemGraph(FUSIONS[fusion](modalities(data), **options), K, loop=False)
+    graph.warm_start(data)
     if policy == "concatenated":
-        x = graph.embed(features, masks, to_user)
-        edges = knn_graph(x, K, mask=torch.stack(list(masks.values())).any(0))
+        spaces = graph.fusion(data)
+        x = torch.cat([part for space in spaces for part in space.parts], dim=1)
+        known = torch.stack([mask for space in spaces for mask in space.masks]).any(0)
+        edges = knn_graph(x, K, mask=known)
         weight = row_normalize(edges, edge_cosine(x, edges), x.size(0))
+        similar = csr_graph(edges, weight, size=(x.size(0), x.size(0)))
     else:
-        edges, weight = graph(features, masks, to_user)
-    return evaluate(BySimilarItems(edges, weight, to_user), data, "val", ks=(20,))
+        similar = graph(data)
+    return evaluate(BySimilarItems(similar, item_to_user_graph(data)), data, "val", ks=(20,))
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--modality", nargs="+", required=True, help="each loses items of its own")
     parser.add_argument("--ratio", type=float, default=0.3)
     parser.add_argument("--seeds", type=int, default=5, help="drawings of what is lost")
-    parser.add_argument("--fusion", default="rca")
+    parser.add_argument("--fusion", choices=FUSIONS, default="rca")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     dataset = load_dataset(args.data)

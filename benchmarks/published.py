@@ -24,9 +24,9 @@ FIT: dict[str, Any] = {"batch_size": 2048, "eval_every": 2, "patience": 10}
 # LightGCN at five times the published learning rate, for a fifth of the epochs. MMRec's norm, which
 # is not squared, hardly weighs on LightGCN: little L2 or none comes nearest to its numbers.
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
-    ("baby", "bpr"): {"lr": 1e-3, "reg": 0.1},
+    ("baby", "bpr"): {"lr": 1e-3, "l2": 0.1},
     ("baby", "lightgcn"): {"lr": 5e-3, "num_layers": 3, "l2": 0.0},
-    ("sports", "bpr"): {"lr": 1e-3, "reg": 0.1},
+    ("sports", "bpr"): {"lr": 1e-3, "l2": 0.1},
     ("sports", "lightgcn"): {"lr": 5e-3, "num_layers": 3, "l2": 1e-4},
 }
 

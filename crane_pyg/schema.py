@@ -1,5 +1,7 @@
 """How this package names what a graph holds; every floor reads it."""
 
+from collections.abc import Mapping
+
 from torch_geometric.data import HeteroData
 
 USER_TO_ITEM = ("user", "interacts", "item")
@@ -11,3 +13,18 @@ def modalities(data: HeteroData) -> dict[str, int]:
     """Returns the width of every item modality, by name and in the order of names."""
     stored = {key.removeprefix("x_"): x for key, x in data["item"].items() if key.startswith("x_")}
     return {name: stored[name].size(1) for name in sorted(stored)}
+
+
+def sizes(data: HeteroData) -> tuple[int, int]:
+    """Returns how many users and how many items there are."""
+    return data["user"].num_nodes, data["item"].num_nodes
+
+
+def check_modalities(modalities: Mapping[str, object]) -> None:
+    """Refuse data without item features where a model needs them.
+
+    Raises:
+        ValueError: if there is no modality.
+    """
+    if not modalities:
+        raise ValueError("the data must have item features (got no modality)")

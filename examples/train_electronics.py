@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import torch
 from torch_geometric.seed import seed_everything
 
+from crane_pyg.choices import options_of
 from crane_pyg.datasets import MultimodalDataset, SyntheticMultimodal
 from crane_pyg.nn.models import CRANE
+from crane_pyg.ops import AttentionImpl
 from crane_pyg.training import evaluate, fit
 
 
@@ -21,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder with NAME.inter and MODALITY_feat.npy files")
     parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic set, in (0, 1]")
-    parser.add_argument("--impl", default="nystrom", help="of crane_pyg.ops.tanh_attention")
+    parser.add_argument(
+        "--impl", choices=options_of(AttentionImpl), default="nystrom", help="of tanh_attention"
+    )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=8192)
     parser.add_argument("--lr", type=float, default=1e-3)

@@ -23,7 +23,7 @@ class Grid(NamedTuple):
 
 
 GRIDS = (
-    Grid(("ui_layers", "ii_layers"), ((0, 1, 2, 3), (1, 2, 3, 4)), ("$L_{UI}$", "$L_{II}$")),
+    Grid(("num_layers", "num_item_layers"), ((0, 1, 2, 3), (1, 2, 3, 4)), ("$L_{UI}$", "$L_{II}$")),
     Grid(("num_rounds", "k"), ((1, 2, 3, 4), (5, 10, 15, 20)), ("$R$", "$k$")),
 )
 

@@ -20,7 +20,7 @@ from torch_geometric.data import HeteroData
 from benchmarks.figure import COLUMN, canvas
 from benchmarks.paper.job import Job, done
 from crane_pyg.experiments import markdown_failures, markdown_table
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.ops import unit_rows
 from crane_pyg.schema import USER_TO_ITEM
 
 NUM_USERS, LEAST, MOST = 8, 3, 40  # users drawn, and training items of each

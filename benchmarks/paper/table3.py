@@ -7,8 +7,8 @@ from crane_pyg.experiments import complete_settings, markdown_table
 from crane_pyg.experiments.settings import settings_with_defaults
 
 ROWS = {
-    "ui_layers": "L_UI",
-    "ii_layers": "L_II",
+    "num_layers": "L_UI",
+    "num_item_layers": "L_II",
     "num_rounds": "R",
     "k": "k",
     "lr": "learning rate",

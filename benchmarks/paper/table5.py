@@ -28,7 +28,7 @@ ROWS = {
     "raw features": Row({"fusion": "concat"}, "CRANE", "raw features concatenated, no projection"),
     "w/o centring": Row({"center": False}, "CRANE", "features as they are; not in the paper"),
     "w/o GCN": Row(
-        {"ui_layers": 0, "ii_layers": 0},
+        {"num_layers": 0, "num_item_layers": 0},
         "CRANE",
         "no layer on either graph: e and h of an item are its embedding, h of a user their profile",
     ),

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
@@ -36,42 +36,42 @@ def check_settings(model: str, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         if name not in known:
             raise ValueError(f"{model} has the settings {', '.join(sorted(known))} (got {name!r})")
-        if not _fits(value, known[name]):
-            kind = inspect.formatannotation(known[name])
-            raise ValueError(f"{name} of {model} must be {kind} (got {value!r})")
+        annotation = known[name].annotation
+        if allowed := options_of(annotation):
+            if value not in allowed:
+                words = ", ".join(map(repr, allowed))
+                raise ValueError(f"{name} of {model} must be one of {words} (got {value!r})")
+        elif not _fits(value, annotation):
+            raise ValueError(f"{name} of {model} must be {_kind(annotation)} (got {value!r})")
 
 
-def _known(model: str) -> dict[str, Any]:
-    """The annotation of every setting by its name."""
-    functions = (MODELS[model], MODELS[model].from_data)
-    own = {
-        name: parameter.annotation
-        for function in functions
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in ("num_users", "num_items", "modalities", "data", "kwargs")
-    }
-    return own | TrainingSettings.__annotations__
+def _known(model: str) -> dict[str, inspect.Parameter]:
+    """Every setting by its name, with its type and default: the model's and those of ``fit``."""
+    training = inspect.signature(TrainingSettings).parameters
+    return MODELS[model].settings() | dict(training)
 
 
 def _fits(value: Any, annotation: Any) -> bool:
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    choices = [kind for kind in kinds if get_origin(kind) is Literal]
-    if any(value in options_of(kind) for kind in choices):
-        return True
-    kinds = tuple(list if get_origin(kind) else kind for kind in kinds if kind not in choices)
-    return type(value) in kinds or (type(value) is int and float in kinds)  # JSON has only lists
+    """Whether a value that JSON can hold is of this type."""
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_fits(value, part) for part in get_args(annotation))
+    if allowed := options_of(annotation):
+        return value in allowed
+    kind = list if get_origin(annotation) else annotation  # JSON knows only lists
+    return type(value) is kind or (type(value) is int and kind is float)
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(_kind(part) for part in get_args(annotation))
+    allowed = options_of(annotation)
+    return " or ".join(map(repr, allowed)) or inspect.formatannotation(annotation)
 
 
 def settings_with_defaults(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting there is: those given over the defaults of the constructor and of ``fit``."""
-    known = _known(model)
-    defaults = {
-        name: parameter.default
-        for function in (MODELS[model], MODELS[model].from_data)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name in known and parameter.default is not parameter.empty
-    }
-    return TRAINING_DEFAULTS._asdict() | defaults | dict(settings)
+    """Every setting there is: those given over the defaults of the model and of ``fit``."""
+    known = _known(model).items()
+    return {name: parameter.default for name, parameter in known} | dict(settings)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

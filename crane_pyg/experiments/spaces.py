@@ -7,8 +7,8 @@ _NORMS = [2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5]
 
 # "MMRec" is the grid that https://github.com/enoche/MMRec publishes for the model.
 SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
-    "bpr": {"reg": _NORMS},  # MMRec
-    "vbpr": {"reg": _NORMS},  # MMRec
+    "bpr": {"l2": _NORMS},  # MMRec
+    "vbpr": {"l2": _NORMS},  # MMRec
     "lightgcn": {"num_layers": [1, 2, 3, 4], "l2": _DECADES},  # MMRec
     # MMRec, which searches the weight of norms that do not learn too.
     "mmgcn": {"lr": [1e-4, 5e-4, 1e-3, 5e-3, 1e-2]},
@@ -19,7 +19,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "ssl_temperature": [0.1, 0.2, 0.5, 1.0],
     },
     "lattice": {"l2": [0.0, 1e-5, 1e-4, 1e-3], "lr": [1e-4, 5e-4, 1e-3, 5e-3]},  # MMRec
-    "freedom": {"drop_ratio": [0.8, 0.9], "modality_weight": [0.0, 1e-5, 1e-4, 1e-3]},  # MMRec
+    "freedom": {"drop_ratio": [0.8, 0.9], "feature_weight": [0.0, 1e-5, 1e-4, 1e-3]},  # MMRec
     # The values that the authors' configuration gives for one data set or another.
     "lgmrec": {
         "hyper_layers": [1, 2],
@@ -33,7 +33,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     "crane": {
         "k": [5, 10, 15, 20],
         "num_rounds": [1, 2, 3, 4],
-        "ui_layers": [1, 2, 3],
+        "num_layers": [1, 2, 3],
         "l2": [1e-2, 1e-3, 1e-4, 1e-5],
         "beta": [0.0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
         "temperature": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],

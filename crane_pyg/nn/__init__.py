@@ -1,20 +1,70 @@
-"""Layers that compose into any PyG model."""
+"""What models are composed of: layers, fusions of modalities, item graphs, objectives.
+
+Models themselves are in :mod:`crane_pyg.nn.models`.
+"""
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
-from crane_pyg.nn.conv import BipartiteConv, SemanticConv, UserProfile, WeightedSum, mean_of_layers
-from crane_pyg.nn.item_graph import ItemGraph
-from crane_pyg.nn.loss import bpr_loss, info_nce_loss
-from crane_pyg.nn.refreshed_graph import RefreshedGraph
+from crane_pyg.nn.conv import (
+    BipartiteConv,
+    SemanticConv,
+    UserProfile,
+    WeightedSumConv,
+    light_gcn_propagation,
+)
+from crane_pyg.nn.encoder import CollaborativeEncoder
+from crane_pyg.nn.fusion import (
+    ConcatFusion,
+    Fusion,
+    MeanFusion,
+    ProjectedFusion,
+    RCAFusion,
+    SumFusion,
+)
+from crane_pyg.nn.graphs import (
+    DegreeThinning,
+    FrozenItemGraph,
+    ItemGraph,
+    LatentItemGraph,
+    LearnedItemGraph,
+    RefreshedItemGraph,
+)
+from crane_pyg.nn.objectives import (
+    L2,
+    BPRLoss,
+    InfoNCE,
+    Norm,
+    Objective,
+    RankingLoss,
+    bpr_loss,
+    info_nce_loss,
+)
 
 __all__ = [
+    "L2",
+    "BPRLoss",
     "BipartiteConv",
+    "CollaborativeEncoder",
+    "ConcatFusion",
+    "DegreeThinning",
+    "FrozenItemGraph",
+    "Fusion",
+    "InfoNCE",
     "ItemGraph",
+    "LatentItemGraph",
+    "LearnedItemGraph",
+    "MeanFusion",
+    "Norm",
+    "Objective",
+    "ProjectedFusion",
+    "RCAFusion",
+    "RankingLoss",
     "RecursiveCrossModalAttention",
-    "RefreshedGraph",
+    "RefreshedItemGraph",
     "SemanticConv",
+    "SumFusion",
     "UserProfile",
-    "WeightedSum",
+    "WeightedSumConv",
     "bpr_loss",
     "info_nce_loss",
-    "mean_of_layers",
+    "light_gcn_propagation",
 ]

@@ -5,6 +5,8 @@ from torch import Tensor
 from torch.nn import ParameterDict
 from torch_geometric.data import HeteroData
 
+from crane_pyg.schema import check_modalities
+
 
 class ItemFeatures(torch.nn.Module):
     r"""Item features by modality: the data's own, or parameters that start as a copy of them.
@@ -17,10 +19,6 @@ class ItemFeatures(torch.nn.Module):
         modalities (dict): width of the features of each modality, by name.
         trainable (bool): zeros until :meth:`start_from` fills them. (default: ``False``)
 
-    Shapes:
-        - **data['item']:** ``x_m`` ``[N, d_m]``
-        - **output:** the same of one modality
-
     Raises:
         ValueError: if there is no modality.
     """
@@ -29,8 +27,7 @@ class ItemFeatures(torch.nn.Module):
         self, num_items: int, modalities: Mapping[str, int], trainable: bool = False
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         self.modalities = dict(modalities)
         self.trainable = trainable
         widths = modalities.items() if trainable else ()
@@ -43,6 +40,16 @@ class ItemFeatures(torch.nn.Module):
             x.copy_(data["item"][f"x_{m}"])
 
     def forward(self, data: HeteroData, modality: str) -> Tensor:
+        """The features of one modality.
+
+        Args:
+            data: the graph.
+            modality (str): its name m.
+
+        Shapes:
+            - **data['item']:** ``x_m`` ``[N, d_m]``
+            - **output:** ``[N, d_m]``
+        """
         x: Tensor = self.x[modality] if self.trainable else data["item"][f"x_{modality}"]
         return x
 

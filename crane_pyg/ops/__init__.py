@@ -1,14 +1,17 @@
 """Pure functions: tensors in, tensors out."""
 
-from crane_pyg.ops.attention import tanh_attention, tanh_attention_error
+from crane_pyg.ops.attention import AttentionImpl, tanh_attention, tanh_attention_error
 from crane_pyg.ops.dropout import dropout
 from crane_pyg.ops.fill import fill_missing
-from crane_pyg.ops.knn import edge_cosine, knn_graph, modality_knn_graph
-from crane_pyg.ops.recall import graph_recall
+from crane_pyg.ops.graph_recall import Recall, graph_recall
+from crane_pyg.ops.knn import KNNImpl, edge_cosine, knn_graph, modality_knn_graph, unit_rows
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = [
+    "AttentionImpl",
     "CSRGraph",
+    "KNNImpl",
+    "Recall",
     "csr_graph",
     "dropout",
     "edge_cosine",
@@ -19,4 +22,5 @@ __all__ = [
     "spmm",
     "tanh_attention",
     "tanh_attention_error",
+    "unit_rows",
 ]

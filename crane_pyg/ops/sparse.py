@@ -69,6 +69,11 @@ class CSRGraph(NamedTuple):
         """The same edges with other weights ``[E]``."""
         return self._replace(weight=weight, weight_t=weight.detach()[self.perm_t])
 
+    def unweighted(self) -> "CSRGraph":
+        """The same edges with weights of one."""
+        ones = torch.ones_like(self.weight)
+        return self._replace(weight=ones, weight_t=ones)
+
     def select(self, mask: Tensor) -> "CSRGraph":
         """The edges where ``mask`` ``[E]`` is true, between the same nodes."""
         position = mask.cumsum(0) - 1

@@ -1,18 +1,23 @@
 """DropEdge by degree (paper, eq. 2)."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from crane_pyg.choices import check_choice
 from crane_pyg.transforms.normalize import bipartite_norm
+
+DropMode = Literal["bernoulli", "multinomial"]
 
 
 def degree_drop_edge(
     edge_index: Tensor,
     size: tuple[int, int],
     *,
-    mode: str = "bernoulli",
+    mode: DropMode = "bernoulli",
     ratio: float = 0.8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -33,11 +38,10 @@ def degree_drop_edge(
     Raises:
         ValueError: if the mode is unknown or the ratio lies outside [0, 1).
     """
+    check_choice("mode", mode, DropMode)
     prob = bipartite_norm(edge_index, size)
     if mode == "bernoulli":
         return torch.rand(prob.shape, generator=generator, device=prob.device) < prob
-    if mode != "multinomial":
-        raise ValueError(f"mode must be 'bernoulli' or 'multinomial' (got {mode!r})")
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio must lie in [0, 1) (got {ratio})")
     # The smallest E(1) / p are a draw without replacement in proportion to p, however many edges.
@@ -56,6 +60,9 @@ class DegreeDropEdge(BaseTransform):
         edge_type: the relation to thin; its reverse is rebuilt from what stays.
         rev_edge_type: the same edges in the other direction.
         mode, ratio: see :func:`degree_drop_edge`.
+
+    Raises:
+        ValueError: if the mode is unknown.
     """
 
     def __init__(
@@ -63,9 +70,10 @@ class DegreeDropEdge(BaseTransform):
         edge_type: tuple[str, str, str] = ("user", "interacts", "item"),
         rev_edge_type: tuple[str, str, str] | None = ("item", "rev_interacts", "user"),
         *,
-        mode: str = "bernoulli",
+        mode: DropMode = "bernoulli",
         ratio: float = 0.8,
     ) -> None:
+        check_choice("mode", mode, DropMode)
         self.edge_type = edge_type
         self.rev_edge_type = rev_edge_type
         self.mode = mode

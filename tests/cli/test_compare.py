@@ -118,7 +118,7 @@ def test_a_model_that_fails_is_in_the_table_and_in_the_status(capsys, tmp_path):
 
 def test_settings_and_presets_reach_the_models(capsys, tmp_path):
     file = tmp_path / "settings.json"
-    file.write_text('{"lightgcn": {"num_layers": 1, "lr": 0.5}, "bpr": {"reg": 0.5}}')
+    file.write_text('{"lightgcn": {"num_layers": 1, "lr": 0.5}, "bpr": {"l2": 0.5}}')
     argv = ["--models", "lightgcn,crane", "--seeds", "1", "--settings", file, "--preset", "sports"]
     compare(*argv, "--out", tmp_path / "out")
     runs = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()

@@ -82,13 +82,13 @@ def test_out_holds_everything_and_a_second_call_trains_no_more(capsys, tmp_path)
 
 
 def test_settings_reach_the_model(capsys, tmp_path):
-    values = ["embedding_dim=8", "ui_layers=1", "fusion=null", "readout=last", "l2=0"]
+    values = ["embedding_dim=8", "num_layers=1", "fusion=null", "readout=last", "l2=0"]
     sets = [word for value in values for word in ("--set", value)]
     record(capsys, "tiny", *sets, "--out", str(tmp_path))
     data = load_dataset("tiny")[0]
     model = load_model(tmp_path / "model.safetensors", data)
-    assert repr(model) == "CRANE(300, 200, 8, ui_layers=1, ii_layers=1, item_graph=None)"
-    assert (model.readout, model.l2) == ("last", 0)
+    assert repr(model) == "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None)"
+    assert (model.encoder.readout, model.objective.regulariser.weight) == ("last", 0)
 
 
 def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):
@@ -98,7 +98,8 @@ def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["settings"]
     assert (saved["lr"], saved["batch_size"]) == (5e-5, 4096)
     model = load_model(tmp_path / "model.safetensors", load_dataset("tiny")[0])
-    assert (model.beta, model.similar.refresh, model.item_graph.k) == (0.7, "epoch", 3)
+    assert model.objective.contrastive.weight == 0.7
+    assert (model.item_graph.refresh, model.item_graph.graph.k) == ("epoch", 3)
 
 
 def test_a_folder_is_data_too(capsys, tmp_path):
@@ -118,8 +119,8 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
         (["train", "tiny", "--set", "k=500"], "(got k=500"),
         (["train", "tiny", "--set", "embedding_dim=-1"], "crane does not take these settings"),
-        (["train", "tiny", "--set", "readout=first"], "readout must be one of"),
-        (["train", "tiny", "--preset", "baby2"], "preset must be one of"),
+        (["train", "tiny", "--set", "readout=first"], "readout of crane must be one of"),
+        (["train", "tiny", "--preset", "baby2"], "preset of CRANE must be one of"),
         (["train", "tiny", "--model", "lightgcn", "--preset", "baby"], "LightGCN has no preset"),
         (["train", "tiny", "--epochs", "0"], "epochs must be at least 1 (got 0)"),
         (["train", "tiny", "--device", "abacus"], "abacus"),

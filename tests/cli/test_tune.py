@@ -64,9 +64,9 @@ def test_what_is_given_is_not_searched(capsys, tmp_path):
         (["--model", "crane9"], "crane9"),
         (["--trials", "0"], "trials must be at least 1 (got 0)"),
         (["--trials", "some"], "some"),
-        (["--model", "bpr", "--set", "reg=1"], "there must be a setting of bpr to search"),
+        (["--model", "bpr", "--set", "l2=1"], "there must be a setting of bpr to search"),
         (["--space", "nowhere.json"], "nowhere.json"),
-        (["--preset", "mars"], "preset must be one of"),
+        (["--preset", "mars"], "preset of CRANE must be one of"),
         (["--set", "kk=3"], "(got 'kk')"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_pa
 
 def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
     def evaluate(model, *args, **kwargs):
-        return {"Recall@20": 0.1 if model.l2 == 1e-9 else 0.5}
+        return {"Recall@20": 0.1 if model.objective.regulariser.weight == 1e-9 else 0.5}
 
     monkeypatch.setattr("crane_pyg.training.loop.evaluate", evaluate)
     monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)

@@ -38,7 +38,12 @@ def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
         ("lightgcn", {"k": 3}, "lightgcn has the settings .*num_layers.*got 'k'"),
         ("crane", {"k": 3.5}, "k of crane must be int .got 3.5"),
         ("crane", {"loop": 1}, "loop of crane must be bool .got 1"),
-        ("crane", {"fusion": 1}, "fusion of crane must be str | None .got 1"),
+        ("crane", {"fusion": "stack"}, "fusion of crane must be one of 'rca', .*got 'stack'"),
+        (
+            "crane",
+            {"refresh": 1.5},
+            "refresh of crane must be 'epoch' or 'step' or int or None .got 1.5",
+        ),
         ("crane", {"seed": 1}, "got 'seed'"),
         ("bpr", {"monitor": "AUC"}, "monitor of bpr must be .*'NDCG@10'.* .got 'AUC'"),
     ],

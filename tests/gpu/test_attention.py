@@ -14,7 +14,7 @@ import torch
 from crane_pyg.nn import RecursiveCrossModalAttention
 from crane_pyg.ops import tanh_attention, tanh_attention_error
 from tests.gpu.gpu_device import DEVICE, REHEARSAL, needs_cuda, synchronise
-from tests.ops.attention_cases import (
+from tests.ops.attention.oracle import (
     DTYPES,
     NAMES,
     assert_twice_as_good_as_plain_torch,

@@ -6,7 +6,7 @@ import torch
 from crane_pyg.ops import modality_knn_graph
 from crane_pyg.ops.knn import edge_cosine, knn_graph
 from tests.gpu.gpu_device import DEVICE, REHEARSAL
-from tests.ops.test_knn_graph import IMPLS, axes, brute_force, random_rows
+from tests.ops.knn.test_api import IMPLS, axes, brute_force, random_rows
 
 
 @pytest.fixture(params=["auto", *IMPLS])

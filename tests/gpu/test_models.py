@@ -10,7 +10,7 @@ from crane_pyg.nn.models import CRANE, MODELS
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler, evaluate, fit, load_model, recommend, save_model
 from tests.gpu.gpu_device import DEVICE, assert_same_lists, copy_to
-from tests.ops.attention_cases import import_kernels
+from tests.ops.attention.oracle import import_kernels
 
 K = ("crane", "dgvae", "freedom", "lattice")
 # What is drawn in training, on the device of the model, is left out of a comparison.
@@ -110,9 +110,9 @@ def test_construction_from_a_graph_on_the_device(name, data):
     for embedding in model(device_data):
         assert embedding.isfinite().all()
     if name == "crane":
-        weight = model.item_graph.modality_weight.cpu()
+        weight = model.item_graph.graph.fusion.modality_share.cpu()
         on_cpu = build(name, data).eval()
-        assert torch.equal(weight, on_cpu.item_graph.modality_weight)
+        assert torch.equal(weight, on_cpu.item_graph.graph.fusion.modality_share)
         edges = [
             set(map(tuple, m.similar_items(x).edge_index.T.tolist()))
             for m, x in ((model, device_data), (on_cpu, copy_to("cpu", data)))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from crane_pyg.nn.item_graph import ItemGraph
+from crane_pyg.nn import LearnedItemGraph
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import evaluate, fit, load_model, save_model
 
@@ -28,7 +28,7 @@ def test_loading_searches_for_no_start_that_the_file_replaces(checkerboard, tmp_
     path = tmp_path / "model.safetensors"
     model = MODELS["crane"].from_data(checkerboard, k=4)
     save_model(model, "crane", {"k": 4, "warm_start": True}, path)
-    monkeypatch.setattr(ItemGraph, "warm_start", lambda *args: pytest.fail("searched"))
+    monkeypatch.setattr(LearnedItemGraph, "warm_start", lambda *args: pytest.fail("searched"))
     loaded = load_model(path, checkerboard)
     for name, value in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)

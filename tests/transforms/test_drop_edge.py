@@ -154,7 +154,7 @@ def test_other_edge_types_and_no_reverse():
 
 
 def test_errors(skewed):
-    with pytest.raises(ValueError, match=r"mode must be 'bernoulli' or .* \(got 'none'\)"):
+    with pytest.raises(ValueError, match=r"mode must be one of 'bernoulli', .* \(got 'none'\)"):
         degree_drop_edge(skewed, (12, 9), mode="none")
     for ratio in (1.0, -0.1):
         with pytest.raises(ValueError, match=r"ratio must lie in \[0, 1\) \(got"):

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear, ModuleDict, Parameter
 
-from crane_pyg.ops import tanh_attention
-from crane_pyg.ops.knn.similarity import unit_rows
+from crane_pyg.choices import check_choice
+from crane_pyg.ops import AttentionImpl, tanh_attention, unit_rows
 
 
 class RecursiveCrossModalAttention(torch.nn.Module):
@@ -29,25 +29,17 @@ class RecursiveCrossModalAttention(torch.nn.Module):
     Args:
         channels (dict): width of each modality, by name; any number of them.
         num_rounds (int): :math:`R \ge 1`. (default: ``1``)
-        normalize (bool): normalised rows and a mean over the entities; false is the paper's letter.
+        normalize (bool): normalised rows and a mean over the entities; the paper prints neither.
             (default: ``True``)
         gain (bool): learn a factor per modality for :math:`\mathbf{F}^m`, 1 at first.
             (default: ``False``)
         impl (str): of :func:`~crane_pyg.ops.tanh_attention`: exact, or ``'nystrom'`` in time linear
             in the entities. (default: ``'auto'``)
 
-    Shapes:
-        - **xs:** by modality ``[n, d_m]``
-        - **masks:** by modality ``[n]`` bool: a false row, which may hold anything, neither attends
-          nor is attended to in that modality, and is zero there (default: all true)
-        - **query:** slice or index of the rows wanted from the last round (default: all);
-          only these are computed there
-        - **output:** :math:`\mathbf{X}_{att}`, ``[num_query, sum of d_m]``
-
     Raises:
-        ValueError: if there is no modality or no round, the names or widths of the inputs do not
-            match :obj:`channels`, the inputs differ in their number of rows, or a mask has another
-            name, shape or type.
+        ValueError: if there is no modality or no round, the implementation is unknown, the names or
+            widths of the inputs do not match :obj:`channels`, the inputs differ in their number of
+            rows, or a mask has another name, shape or type.
     """
 
     def __init__(
@@ -57,13 +49,14 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         *,
         normalize: bool = True,
         gain: bool = False,
-        impl: str = "auto",
+        impl: AttentionImpl = "auto",
     ) -> None:
         super().__init__()
         if not channels:
             raise ValueError("channels must name at least one modality (got none)")
         if num_rounds < 1:
             raise ValueError(f"num_rounds must be at least 1 (got {num_rounds})")
+        check_choice("impl", impl, AttentionImpl)
         self.channels = dict(channels)
         self.num_rounds = num_rounds
         self.normalize = normalize
@@ -92,32 +85,46 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         masks: Mapping[str, Tensor] | None = None,
         query: slice | Tensor | None = None,
     ) -> Tensor:
+        r"""The refined features of the entities.
+
+        Args:
+            xs (dict): features by modality.
+            masks (dict, optional): by modality, which entities have it. One that does not, whose
+                row may hold anything, neither attends nor is attended to there, and is zero in the
+                output. (default: all have it)
+            query (slice or Tensor, optional): which rows are wanted from the last round; only these
+                are computed there. (default: all)
+
+        Shapes:
+            - **xs:** by modality ``[n, d_m]``
+            - **masks:** by modality ``[n]`` bool
+            - **query:** a slice, or indices ``[num_query]``
+            - **output:** :math:`\mathbf{X}_{att}`, ``[num_query, sum of d_m]``
+        """
         masks = masks or {}
         self._check(xs, masks)
         xs = {m: _masked(xs[m], masks.get(m)) for m in self.channels}
         for round_ in range(self.num_rounds):
             rows = query if query is not None and round_ == self.num_rounds - 1 else slice(None)
-            xs = self._round(xs, masks, rows)
+            if self.normalize:
+                xs = {m: unit_rows(x).to(x.dtype) for m, x in xs.items()}
+            joint = self.lin_joint(torch.cat(list(xs.values()), dim=1))  # [n, sum of d_m]
+            out = {}
+            for m, x in xs.items():
+                gathered = tanh_attention(x[rows], self.lin_anchor[m](joint), x, impl=self.impl)
+                if self.normalize:
+                    count = masks[m].sum().clamp(min=1) if m in masks else max(1, x.size(0))
+                    gathered = gathered / count
+                mask = masks[m][rows] if m in masks else None
+                out[m] = _masked(self._refine(m, gathered, x[rows]), mask)
+            xs = out
         return torch.cat(list(xs.values()), dim=1)
 
-    def _round(
-        self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor], rows: slice | Tensor
-    ) -> dict[str, Tensor]:
-        if self.normalize:
-            xs = {m: unit_rows(x).to(x.dtype) for m, x in xs.items()}
-        joint = self.lin_joint(torch.cat(list(xs.values()), dim=1))  # [n, sum of d_m]
-        out = {}
-        for index, (m, x) in enumerate(xs.items()):
-            gathered = tanh_attention(x[rows], self.lin_anchor[m](joint), x, impl=self.impl)
-            if self.normalize:
-                count = masks[m].sum().clamp(min=1) if m in masks else max(1, x.size(0))
-                gathered = gathered / count
-            refined = F.relu(self.lin_attn[m](gathered))  # [num_query, d_m]
-            if self.gain is not None:
-                refined = refined * self.gain[index]
-            mask = masks[m][rows] if m in masks else None
-            out[m] = _masked(refined + self.lin_self[m](x[rows]), mask)
-        return out
+    def _refine(self, modality: str, gathered: Tensor, x: Tensor) -> Tensor:
+        refined = F.relu(self.lin_attn[modality](gathered))  # [num_query, d_m]
+        if self.gain is not None:
+            refined = refined * self.gain[list(self.channels).index(modality)]
+        return refined + self.lin_self[modality](x)
 
     def _check(self, xs: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
         if set(xs) != set(self.channels):

@@ -1,7 +1,14 @@
 from crane_pyg.nn.conv.bipartite_conv import BipartiteConv
-from crane_pyg.nn.conv.mean_of_layers import mean_of_layers
+from crane_pyg.nn.conv.light_gcn_propagation import light_gcn_propagation
 from crane_pyg.nn.conv.semantic_conv import SemanticConv
-from crane_pyg.nn.conv.user_profile import UserProfile
-from crane_pyg.nn.conv.weighted_sum import WeightedSum
+from crane_pyg.nn.conv.user_profile import ProfileAggregation, UserProfile
+from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 
-__all__ = ["BipartiteConv", "SemanticConv", "UserProfile", "WeightedSum", "mean_of_layers"]
+__all__ = [
+    "BipartiteConv",
+    "ProfileAggregation",
+    "SemanticConv",
+    "UserProfile",
+    "WeightedSumConv",
+    "light_gcn_propagation",
+]

@@ -4,11 +4,11 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.typing import Adj, OptTensor, Size
 
-from crane_pyg.nn.conv.weighted_sum import WeightedSum
+from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
 
-class BipartiteConv(WeightedSum):
+class BipartiteConv(WeightedSumConv):
     r"""The user-item convolution of CRANE (eq. 3-4), one direction of it.
 
     .. math::
@@ -24,9 +24,6 @@ class BipartiteConv(WeightedSum):
         out_channels (int, optional): width of the output, :obj:`in_channels` by default.
         act (callable, optional): :math:`\sigma`. (default: :obj:`None`)
         **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
-
-    Shapes:
-        as :class:`~crane_pyg.nn.WeightedSum`.
 
     Raises:
         ValueError: if :obj:`out_channels` comes without :obj:`in_channels`.

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from torch.nn import Linear
@@ -7,13 +7,14 @@ from torch_geometric.nn.aggr import AttentionalAggregation
 from torch_geometric.typing import Adj, SparseTensor
 from torch_geometric.utils import is_sparse, to_edge_index
 
-from crane_pyg.nn.conv.weighted_sum import WeightedSum
+from crane_pyg.choices import check_choice
+from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
-AGGREGATIONS = ("sum", "mean", "max", "attention", "sqrt")
+ProfileAggregation = Literal["sum", "mean", "max", "attention", "sqrt"]
 
 
-class UserProfile(WeightedSum):
+class UserProfile(WeightedSumConv):
     r"""A user described by the items they took (eq. 5, eq. 16 and Table 6).
 
     .. math::
@@ -23,29 +24,20 @@ class UserProfile(WeightedSum):
     where they are few and their features wide.
 
     Args:
-        aggr: ``'sum'`` (the paper's letter), ``'mean'``, ``'max'``, ``'attention'`` (a softmax over
-            the user's items of a learned score) or ``'sqrt'``, the sum divided by
+        aggr: ``'sum'`` (as the paper prints it), ``'mean'``, ``'max'``, ``'attention'`` (a softmax
+            over the user's items of a learned score) or ``'sqrt'``, the sum divided by
             :math:`\sqrt{|\mathcal{N}(u)|}`. (default: ``'sum'``)
         channels (int, optional): width of the items; ``'attention'`` needs it.
         **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
 
-    Shapes:
-        - **x:** items ``[N, d]``
-        - **edge_index:** item-to-user edges, in any form that :class:`~crane_pyg.nn.WeightedSum`
-          takes; weights other than one are refused
-        - **num_users:** :math:`M` (default: of the graph, or one more than the largest user in an
-          ``edge_index`` that does not know)
-        - **mask:** ``[N]`` bool, items that count; the others may hold anything (default: all)
-        - **output:** ``[M, d]``; a user without any item that counts gets zeros
-
     Raises:
-        ValueError: if the aggregation is unknown, ``'attention'`` comes without :obj:`channels`, a
-            weight is not one, or ``num_users`` contradicts the graph.
+        ValueError: if the aggregation is unknown, or ``'attention'`` comes without :obj:`channels`.
     """
 
-    def __init__(self, aggr: str = "sum", channels: int | None = None, **kwargs: Any) -> None:
-        if aggr not in AGGREGATIONS:
-            raise ValueError(f"aggr must be one of {', '.join(AGGREGATIONS)} (got {aggr!r})")
+    def __init__(
+        self, aggr: ProfileAggregation = "sum", channels: int | None = None, **kwargs: Any
+    ) -> None:
+        check_choice("aggr", aggr, ProfileAggregation)
         if aggr == "attention" and channels is None:
             raise ValueError("aggr='attention' needs the width of the items (got channels=None)")
         inner: Any = "max" if aggr == "max" else "sum"
@@ -64,6 +56,26 @@ class UserProfile(WeightedSum):
         num_users: int | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
+        """A profile of each user; one without any item that counts gets zeros.
+
+        Args:
+            x (Tensor): features of the items.
+            edge_index: item-to-user edges, in any form that
+                :class:`~crane_pyg.nn.WeightedSumConv` takes.
+            num_users (int, optional): :math:`M`. (default: of the graph, or one more than the
+                largest user in an index that does not know)
+            mask (Tensor, optional): items that count; the others may hold anything.
+                (default: all)
+
+        Shapes:
+            - **x:** ``[N, d]``
+            - **edge_index:** ``[2, E]`` or a matrix ``[M, N]``
+            - **mask:** ``[N]`` bool
+            - **output:** ``[M, d]``
+
+        Raises:
+            ValueError: if a weight is not one, or ``num_users`` contradicts the graph.
+        """
         _refuse_weights(edge_index)
         size = (x.size(0), _num_users(edge_index, num_users))
         if self.profile in ("max", "attention"):

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -6,8 +6,9 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch, norm_of_batch
+from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.objectives import L2, BPRLoss, Norm, Objective, RankingLoss, Triplets
+from crane_pyg.schema import sizes
 
 
 class BPR(Recommender):
@@ -26,29 +27,35 @@ class BPR(Recommender):
     Args:
         num_users, num_items (int): sizes.
         embedding_dim (int): :math:`d`. (default: ``64``, MMRec's)
-        reg (float): :math:`\lambda`. (default: ``0.1``)
+        l2 (float): :math:`\lambda`. (default: ``0.1``)
         squared (bool): the paper's :math:`\Omega`, per row of the batch and halved, in a term
             ``l2``. (default: ``False``)
+        ranking (RankingLoss, optional): in the place of BPR's.
     """
+
+    objective: Objective
+    propagates: ClassVar[bool] = False
 
     def __init__(
         self,
         num_users: int,
         num_items: int,
         embedding_dim: int = 64,
-        reg: float = 0.1,
+        l2: float = 0.1,
         squared: bool = False,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        self.reg = reg
-        self.squared = squared
+        regulariser = L2(l2) if squared else Norm(l2)
+        self.objective = Objective(ranking or BPRLoss(), regulariser=regulariser)
+        self.out_channels = embedding_dim
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.reset_parameters()
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, **kwargs)
+        return cls(*sizes(data), **kwargs)
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_normal_(self.user_embedding.weight)
@@ -58,12 +65,9 @@ class BPR(Recommender):
         return self.user_embedding.weight, self.item_embedding.weight
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        e_user, e_item = self.user_embedding(user), self.item_embedding(torch.stack([pos, neg]))
-        score = (e_user * e_item).sum(-1)  # [2, B]
-        terms = {"bpr": bpr_loss(score[0], score[1])}
-        if self.squared:
-            return terms | {"l2": self.reg * l2_of_batch(e_user, *e_item)}
-        return terms | {"norm": self.reg * norm_of_batch(e_user, *e_item)}
+        items = torch.stack([pos, neg])
+        e_user, e_item = self.user_embedding(user), self.item_embedding(items)
+        return self.objective(Triplets(e_user, e_item, user, items), embeddings=[e_user, *e_item])
 
     def __repr__(self) -> str:
         return (

@@ -1,27 +1,39 @@
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.frozen_item_graph import FrozenItemGraph
+from crane_pyg.nn.graphs import FrozenItemGraph
+from crane_pyg.nn.kept import KeptFor
+from crane_pyg.nn.models.dgvae_factors import (
+    Factors,
+    as_user,
+    attend,
+    mutual_information_loss,
+)
 from crane_pyg.nn.models.recommender import Preset, Recommender
-from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm
-from crane_pyg.ops.knn.similarity import unit_rows
-from crane_pyg.schema import modalities
+from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm, unit_rows
+from crane_pyg.schema import check_modalities, modalities
 
 _BLOCK = 1024  # users embedded at a time
 _CHUNK = 1 << 20  # entries of users by items by factors trained at a time, for a CPU's cache
 
 
 class _Inferred(NamedTuple):
-    """Of users: factors ``[B, K, d]``, words ``[B, 2 * d_text]``; and ``[B, K, d]`` of items and
-    of words, their factors as the other side asks for them and their log-variances."""
+    """What the encoders say of a block of users.
+
+    Shapes:
+        - **z:** ``[B, K, d]``, the factors
+        - **bag:** ``[B, 2 * d_text]``, the words of the users' items
+        - **shared:** ``[B, K, d]`` each: what the items' side and the words' side take from each
+          other by attention
+        - **log_var:** ``[B, K, d]`` each: log-variances of the items' and of the words' factors
+    """
 
     z: Tensor
     bag: Tensor
@@ -70,14 +82,21 @@ class DGVAE(Recommender):
     The defaults are those of the authors' ``main.py``, ``DGVAE.preset('baby')`` their
     ``run-baby.sh`` (https://github.com/enoche/DGVAE).
 
-    Shapes:
-        - **output:** users ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, for :meth:`scores`
+    Embeddings, :math:`K (d + 1)` wide, are posterior means without noise, for :meth:`scores` alone.
 
     Raises:
         ValueError: if there is no modality, :obj:`text` is none of them, or there are fewer than
             two factors.
     """
 
+    takes_ranking: ClassVar[bool] = False
+    presets = {  # noqa: RUF012 (read only)
+        # Theirs counts users to a batch; as many interactions have about as many users.
+        "baby": Preset(
+            {"num_factors": 3, "text_loss": 0.2, "mutual": 0.4},
+            {"lr": 1e-3, "batch_size": 512, "epochs": 100, "patience": 20},
+        )
+    }
     step: Tensor
 
     def __init__(
@@ -99,14 +118,14 @@ class DGVAE(Recommender):
         mutual: float = 0.2,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if text is None:
             text = next((m for m in ("textual", "text") if m in modalities), list(modalities)[-1])
         if text not in modalities:
             raise ValueError(f"text must be one of {list(modalities)} (got {text!r})")
         if num_factors < 2:
             raise ValueError(f"num_factors must be at least 2 (got {num_factors})")
+        self.out_channels = num_factors * (embedding_dim + 1)
         self.modalities = dict(modalities)
         self.text = text
         self.dropout, self.std = dropout, std
@@ -114,24 +133,16 @@ class DGVAE(Recommender):
         self.text_loss, self.mutual = text_loss, mutual
         others = [m for m in modalities if m != text]
         shares = {m: (1 - text_weight) / len(others) for m in others}
-        self.graph = FrozenItemGraph({text: text_weight if others else 1.0, **shares}, k)
-        self.items = _Factors(num_items, embedding_dim, num_factors, temperature)
-        self.words = _Factors(2 * modalities[text], embedding_dim, num_factors, temperature)
+        self.item_graph = FrozenItemGraph({text: text_weight if others else 1.0, **shares}, k)
+        self.items = Factors(num_items, embedding_dim, num_factors, temperature)
+        self.words = Factors(2 * modalities[text], embedding_dim, num_factors, temperature)
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
-        self._words: tuple[object, Tensor] | None = None  # and the graphs they were built with
+        self._words = KeptFor[Tensor]()
         self.reset_parameters()
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
         return cls(data["item"].num_nodes, modalities(data), **kwargs)
-
-    @classmethod
-    def preset(cls, name: str) -> Preset:
-        if name != "baby":
-            return super().preset(name)
-        # Theirs counts users to a batch; as many interactions have about as many users.
-        fit = {"lr": 1e-3, "batch_size": 512, "epochs": 100, "patience": 20}
-        return Preset({"num_factors": 3, "text_loss": 0.2, "mutual": 0.4}, fit)
 
     def reset_parameters(self) -> None:
         self.items.reset_parameters()
@@ -139,12 +150,11 @@ class DGVAE(Recommender):
         self.step.zero_()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Posterior means ``[M, K * (d + 1)]`` and items ``[N, K * (d + 1)]``, without noise."""
         log_c, smooth = self._assign(noise=False), self._smooth_encoder(data)
         users = torch.arange(data["user"].num_nodes, device=self.step.device)
         blocks = torch.split(users, _BLOCK)
         z = [self._infer(data, self._taken(data, users), log_c, smooth).z for users in blocks]
-        return _as_user(torch.cat(z)), self.items.as_item(log_c[0])
+        return as_user(torch.cat(z)), self.items.as_item(log_c[0])
 
     def scores(self, user: Tensor, item: Tensor) -> Tensor:
         blocks = (x.chunk(self.items.prototype.num_embeddings, dim=1) for x in (user, item))
@@ -155,7 +165,7 @@ class DGVAE(Recommender):
         self.step += int(self.training)
         users, log_c = torch.unique(user), self._assign(noise=self.training)
         dropped = self.training and self.dropout > 0
-        smooth = self.graph(data).transpose() if dropped else self._smooth_encoder(data)
+        smooth = self.item_graph(data).transpose() if dropped else self._smooth_encoder(data)
         sides = (self.items, self.words)
         targets = [side.by_factor(c) for side, c in zip(sides, log_c, strict=True)]
         blocks = users.split(max(1, _CHUNK // log_c[0].numel()))
@@ -189,14 +199,14 @@ class DGVAE(Recommender):
         mixture = (z @ targets[1]).logsumexp(0)  # [B, words]
         text = (bag.sum(1) * mixture.logsumexp(1)).sum() - (bag * mixture).sum()
         kl = [(x.exp() - x - 1).sum() / 2 for x in log_var]
-        return torch.stack([rating, text, *kl, _mutual_information_loss(*shared)])
+        return torch.stack([rating, text, *kl, mutual_information_loss(*shared)])
 
     def _assign(self, noise: bool) -> tuple[Tensor, Tensor]:
         return self.items.assign(noise), self.words.assign(noise)
 
     def _smooth_encoder(self, data: HeteroData) -> Tensor:
         """The encoder's weight ``[N, 2 * d]`` behind the graph, which are both linear."""
-        graph, weight = self.graph(data), self.items.lin.weight.T
+        graph, weight = self.item_graph(data), self.items.lin.weight.T
         return (spmm(graph, spmm(graph, weight)) + weight) / 2
 
     def _infer(
@@ -229,7 +239,7 @@ class DGVAE(Recommender):
             h = (self.items.lin.weight @ x).T.view(*norm.shape, -1)
         by_item, log_var_item = self.items.encode(h + self.items.lin.bias, std)
 
-        shared = _attend(by_word, by_item), _attend(by_item, by_word)
+        shared = attend(by_word, by_item), attend(by_item, by_word)
         return _Inferred(shared[0] + shared[1], bag, shared, (log_var_item, log_var_word))
 
     def _taken(self, data: HeteroData, users: Tensor) -> CSRGraph:
@@ -241,91 +251,29 @@ class DGVAE(Recommender):
         item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
         return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))
 
-    @torch.no_grad()
     def _item_words(self, data: HeteroData) -> Tensor:
         """Each item's text and captions ``[N, d_text]``, once for the features of ``data``."""
-        store, parts = data["item"], self.graph.parts(data)
-        if self._words is not None and self._words[0] is parts:
-            return self._words[1]
+        keys = [key for m in self.modalities for key in (f"x_{m}", f"{m}_mask")]
+        source = tuple(data["item"][key] for key in keys)
+        return self._words(source, lambda: self._caption(data))
+
+    @torch.no_grad()
+    def _caption(self, data: HeteroData) -> Tensor:
+        store = data["item"]
         lacks = ~store[f"{self.text}_mask"].unsqueeze(1)
         text = unit_rows(store[f"x_{self.text}"].masked_fill(lacks, 0))
         # What all items share tells none apart: centring does what inverse frequencies do to words.
         text = (text - text.sum(0) / (~lacks).sum().clamp(min=1)).masked_fill(lacks, 0)
-        words = self.graph.shares[self.text] * text
-        for m, edges in parts.items():
+        words = self.item_graph.shares[self.text] * text
+        for m, edges in self.item_graph.parts(data).items():
             if m != self.text:
                 nearest = csr_graph(*edges, size=(text.size(0), text.size(0)))
-                words = words + self.graph.shares[m] * spmm(nearest, text)
-        self._words = parts, unit_rows(words)
-        return self._words[1]
+                words = words + self.item_graph.shares[m] * spmm(nearest, text)
+        return unit_rows(words)
 
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.items.word.num_embeddings}, {self.modalities}, "
             f"{self.items.word.embedding_dim}, num_factors={self.items.prototype.num_embeddings}, "
-            f"k={self.graph.k}, text={self.text!r})"
+            f"k={self.item_graph.k}, text={self.text!r})"
         )
-
-
-class _Factors(torch.nn.Module):
-    """One side of the auto-encoder: :math:`n` items, or words, that fall under prototypes."""
-
-    def __init__(self, num_words: int, dim: int, num_factors: int, temperature: float) -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.lin = Linear(num_words, 2 * dim)
-        self.word = Embedding(num_words, dim)
-        self.prototype = Embedding(num_factors, dim)
-
-    def reset_parameters(self) -> None:
-        for module in (self.lin, self.word, self.prototype):
-            torch.nn.init.xavier_normal_(module.weight)
-        torch.nn.init.normal_(self.lin.bias, std=0.01)
-
-    def assign(self, noise: bool) -> Tensor:
-        """Log-probability ``[n, K]`` of each factor; with noise, of a Gumbel-softmax sample."""
-        logits = F.normalize(self.word.weight) @ F.normalize(self.prototype.weight).T
-        logits = logits / self.temperature
-        if noise:
-            logits = logits - torch.empty_like(logits).exponential_().log()
-        return logits.log_softmax(1)
-
-    def encode(self, h: Tensor, std: float) -> tuple[Tensor, Tensor]:
-        """Unit factors ``[B, K, d]``, sampled where there is noise, and their log-variances."""
-        mean, log_var = h.chunk(2, dim=2)
-        mean, log_var = F.normalize(mean, dim=2), -log_var
-        if std > 0:
-            noise = std * torch.randn_like(mean)
-            mean = F.normalize(mean + noise * (log_var / 2).exp(), dim=2)
-        return mean, log_var
-
-    def by_factor(self, log_c: Tensor) -> Tensor:
-        """The blocks of :meth:`as_item` one after another, ``[K, d + 1, n]``."""
-        blocks = self.as_item(log_c).view(*log_c.shape, -1)
-        return blocks.permute(1, 2, 0).contiguous()
-
-    def as_item(self, log_c: Tensor) -> Tensor:
-        """``[n, K * (d + 1)]``: the inner product with a user's block is a factor's log-weight."""
-        unit = F.normalize(self.word.weight) / self.temperature
-        blocks = unit.unsqueeze(1).expand(-1, log_c.size(1), -1)
-        return torch.cat([blocks, log_c.unsqueeze(2)], dim=2).flatten(1)
-
-
-def _as_user(z: Tensor) -> Tensor:
-    return torch.cat([z, torch.ones_like(z[..., :1])], dim=2).flatten(1)
-
-
-def _attend(query: Tensor, key: Tensor) -> Tensor:
-    """Compositional attention between factors ``[B, K, d]``: agreement times nearness."""
-    distance = (query.unsqueeze(2) - key.unsqueeze(1)).abs().sum(3)  # [B, K, K]
-    near = (distance.mean(2, keepdim=True) - distance).sigmoid()
-    return ((query @ key.mT).tanh() * near) @ key
-
-
-def _mutual_information_loss(x: Tensor, y: Tensor) -> Tensor:
-    """Jensen-Shannon bound, summed over users: alike in one factor, unlike across factors."""
-    agree = x @ y.mT  # [B, K, K]
-    same = agree.diagonal(dim1=1, dim2=2)
-    across = F.softplus(agree).sum((1, 2)) - F.softplus(same).sum(1)
-    pairs = same.size(1) * (same.size(1) - 1)
-    return (across / pairs + F.softplus(-same).mean(1)).sum()

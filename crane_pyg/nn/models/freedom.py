@@ -9,14 +9,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
-from crane_pyg.nn.frozen_item_graph import FrozenItemGraph, modality_shares
+from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.graphs import DegreeThinning, FrozenItemGraph, ItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.loss import bpr_loss
 from crane_pyg.nn.models.recommender import Recommender
-from crane_pyg.ops import CSRGraph, spmm
-from crane_pyg.schema import USER_TO_ITEM, modalities
-from crane_pyg.transforms import bipartite_norm, degree_drop_edge
+from crane_pyg.nn.objectives import BPRLoss, Objective, RankingLoss, Triplets, bpr_loss
+from crane_pyg.ops import spmm
+from crane_pyg.schema import modalities, sizes
 
 
 class FREEDOM(Recommender):
@@ -44,21 +43,25 @@ class FREEDOM(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): :math:`L`. (default: ``2``)
-        ii_layers (int): :math:`L_{II}`. (default: ``1``)
+        num_layers (int): :math:`L`. (default: ``2``)
+        num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         k (int): neighbours of each item in each modality. (default: ``10``)
         visual_share (float): weight in :math:`\mathbf{S}` of the modality called ``visual`` or
             ``image``; the others share the rest. (default: ``0.1``)
         drop_ratio (float): share of the edges to drop, in [0, 1); the authors search 0.8 and 0.9.
             (default: ``0.8``)
-        modality_weight (float): :math:`\lambda`; they search 0, 1e-5, 1e-4 and 1e-3.
+        feature_weight (float): :math:`\lambda`; they search 0, 1e-5, 1e-4 and 1e-3.
             (default: ``1e-3``)
         trainable_features (bool): :math:`\mathbf{x}^m` are parameters, which :meth:`from_data`
             fills; :math:`\mathbf{S}` stays on the data's. (default: ``False``)
+        item_graph (ItemGraph, optional): in the place of :math:`\mathbf{S}`.
+        ranking (RankingLoss, optional): in the place of BPR's, but for the features' term.
 
     Raises:
         ValueError: if there is no modality, or the ratio is out of range.
     """
+
+    objective: Objective
 
     def __init__(
         self,
@@ -67,72 +70,68 @@ class FREEDOM(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
-        ii_layers: int = 1,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
         k: int = 10,
         visual_share: float = 0.1,
         drop_ratio: float = 0.8,
-        modality_weight: float = 1e-3,
+        feature_weight: float = 1e-3,
         trainable_features: bool = False,
+        item_graph: ItemGraph | None = None,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= drop_ratio < 1:
-            raise ValueError(f"drop_ratio must lie in [0, 1) (got {drop_ratio})")
-        self.ui_layers = ui_layers
-        self.ii_layers = ii_layers
-        self.drop_ratio = drop_ratio
-        self.modality_weight = modality_weight
+        self.objective = Objective(ranking or BPRLoss())
+        self.out_channels = embedding_dim
+        self.num_layers = num_layers
+        self.num_item_layers = num_item_layers
+        self.feature_weight = feature_weight
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.features = ItemFeatures(num_items, modalities, trainable_features)
         self.lin = ModuleDict(
             {m: Linear(width, embedding_dim, bias=False) for m, width in modalities.items()}
         )
-        self.item_graph = FrozenItemGraph(modality_shares(modalities, visual_share), k)
-        self._thinned: tuple[Tensor, CSRGraph, CSRGraph] | None = None
+        self.item_graph = item_graph or FrozenItemGraph(
+            modality_shares(modalities, visual_share), k
+        )
+        self.thinning = DegreeThinning("multinomial", drop_ratio, degrees="sampled")
         self.reset_parameters()
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        size = (data["user"].num_nodes, data["item"].num_nodes)
-        model = cls(*size, modalities(data), **kwargs)
+        model = cls(*sizes(data), modalities(data), **kwargs)
         model.features.start_from(data)
+        model.item_graph.warm_start(data)
         return model
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)
         torch.nn.init.xavier_uniform_(self.item_embedding.weight)
         reset(self.lin)
+        self.item_graph.reset_parameters()
 
     def start_epoch(self, data: HeteroData) -> None:
-        graph, _ = self.user_item_graphs(data)
-        edge_index, size = graph.edge_index, (graph.num_src, graph.num_dst)
-        kept = degree_drop_edge(edge_index, size, mode="multinomial", ratio=self.drop_ratio)
-        graph = graph.select(kept)
-        graph = graph.with_weight(bipartite_norm(graph.edge_index, size))
-        self._thinned = (data[USER_TO_ITEM].edge_index, graph, graph.transpose())
+        self.thinning.start_epoch()
+        self.item_graph.start_epoch()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        graphs = self.user_item_graphs(data)
-        if self.training and self._thinned is not None:
-            drawn_from, *thinned = self._thinned
-            if drawn_from is data[USER_TO_ITEM].edge_index:
-                graphs = (thinned[0], thinned[1])
+        graphs = self.thinning(self.user_item_graphs(data))
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
-        z_user, z_item = mean_of_layers(e_user, e_item, graphs, self.ui_layers)
+        z_user, z_item = light_gcn_propagation(e_user, e_item, graphs, self.num_layers)
         similar, h = self.item_graph(data), e_item
-        for _ in range(self.ii_layers):
+        for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return z_user, z_item + h
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
+        items = torch.stack([pos, neg])
         z_user = z_user[user]
-        score = (z_user * z_item[torch.stack([pos, neg])]).sum(-1)  # [2, B]
-        terms = {"bpr": bpr_loss(score[0], score[1])}
-        if self.modality_weight > 0:
+        terms = self.objective(Triplets(z_user, z_item[items], user, items))
+        if self.feature_weight > 0:
             losses = [self._modality_bpr(data, m, z_user, pos, neg) for m in self.lin]
-            terms["modality"] = self.modality_weight * torch.stack(losses).sum()
+            terms["modality"] = self.feature_weight * torch.stack(losses).sum()
         return terms
 
     def _modality_bpr(
@@ -150,5 +149,6 @@ class FREEDOM(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={self.ui_layers}, ii_layers={self.ii_layers}, features={self.features})"
+            f"num_layers={self.num_layers}, num_item_layers={self.num_item_layers}, "
+            f"features={self.features})"
         )

@@ -12,11 +12,11 @@ from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
-from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Preset, Recommender, norm_of_batch
+from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.objectives import BPRLoss, Norm, Objective, RankingLoss, Triplets
 from crane_pyg.ops import spmm
-from crane_pyg.schema import VISUAL, modalities
+from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
 
 _CHUNK = 1 << 26  # similarities held at once by the contrastive term
 _CACHED = 1 << 20  # and worked on at a time, for a CPU's cache
@@ -27,6 +27,20 @@ class Pair(NamedTuple):
 
     user: Tensor
     item: Tensor
+
+
+def _tuned(hyper_layers: int, num_hyperedges: int, dropout: float, alpha: float) -> Preset:
+    """The toolbox's ``LGMRec.yaml``; the authors' log for Sports has four layers of hyperedges."""
+    model = {"hyper_layers": hyper_layers, "num_hyperedges": num_hyperedges}
+    fit = {"lr": 1e-3, "batch_size": 2048, "epochs": 1000, "patience": 20}
+    return Preset({**model, "dropout": dropout, "alpha": alpha}, fit)
+
+
+PRESETS = {
+    "baby": _tuned(1, 4, dropout=0.5, alpha=0.3),
+    "sports": _tuned(1, 4, dropout=0.6, alpha=0.6),
+    "clothing": _tuned(2, 64, dropout=0.8, alpha=0.2),
+}
 
 
 class LGMRec(Recommender):
@@ -57,7 +71,7 @@ class LGMRec(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        ui_layers (int): layers of :math:`\mathbf{e}`. (default: ``2``)
+        num_layers (int): layers of :math:`\mathbf{e}`. (default: ``2``)
         modality_layers (int): layers of :math:`\mathbf{x}^m`. (default: ``2``)
         hyper_layers (int): times the items' :math:`\mathbf{h}` passes through the hyperedges, at
             least 1. (default: ``1``)
@@ -66,12 +80,16 @@ class LGMRec(Recommender):
         alpha (float): :math:`\alpha`. (default: ``0.3``)
         temperature (float): :math:`\tau`, also of the contrast. (default: ``0.2``)
         beta (float): weight of the contrastive term. (default: ``1e-4``)
-        norm (float): weight of the norms, summed over users, positive and negative items and
+        l2 (float): weight of the norms, summed over users, positive and negative items and
             divided by the batch size. (default: ``1e-6``)
+        ranking (RankingLoss, optional): in the place of BPR's.
 
     Raises:
         ValueError: if there is no modality, or no layer of hyperedges.
     """
+
+    objective: Objective
+    presets = PRESETS
 
     def __init__(
         self,
@@ -80,7 +98,7 @@ class LGMRec(Recommender):
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
         *,
-        ui_layers: int = 2,
+        num_layers: int = 2,
         modality_layers: int = 2,
         hyper_layers: int = 1,
         num_hyperedges: int = 4,
@@ -88,20 +106,21 @@ class LGMRec(Recommender):
         alpha: float = 0.3,
         temperature: float = 0.2,
         beta: float = 1e-4,
-        norm: float = 1e-6,
+        l2: float = 1e-6,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if hyper_layers < 1:
             raise ValueError(f"hyper_layers must be at least 1 (got {hyper_layers})")
-        self.ui_layers, self.modality_layers = ui_layers, modality_layers
+        self.num_layers, self.modality_layers = num_layers, modality_layers
         self.hyper_layers, self.num_hyperedges = hyper_layers, num_hyperedges
         self.dropout = dropout
         self.alpha = alpha
         self.temperature = temperature
         self.beta = beta
-        self.norm = norm
+        self.objective = Objective(ranking or BPRLoss(), regulariser=Norm(l2))
+        self.out_channels = embedding_dim
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.lin = _glorot(modalities, embedding_dim)
@@ -110,11 +129,7 @@ class LGMRec(Recommender):
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
-
-    @classmethod
-    def preset(cls, name: str) -> Preset:
-        return PRESETS[name] if name in PRESETS else super().preset(name)
+        return cls(*sizes(data), modalities(data), **kwargs)
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)
@@ -140,12 +155,14 @@ class LGMRec(Recommender):
 
     def _collaborate(self, data: HeteroData) -> Pair:
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        return Pair(*mean_of_layers(user, item, self.user_item_graphs(data), self.ui_layers))
+        return Pair(
+            *light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
+        )
 
     def _modality(self, data: HeteroData, modality: str) -> tuple[Pair, Pair]:
         """Embeddings from the features of one modality, and logits of the hyperedges."""
         to_item, to_user = self.user_item_graphs(data)
-        taken = to_user.with_weight(torch.ones_like(to_user.weight))
+        taken = to_user.unweighted()
         x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
         # The features are wide and the sums over them many: both maps go in one pass.
         names = (f"lin.{modality}.weight", f"hyperedge.{modality}.weight")
@@ -177,10 +194,10 @@ class LGMRec(Recommender):
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z, h = self.views(data)
-        z_user, z_item = z.user[user], z.item[torch.stack([pos, neg])]
-        score = (z_user * z_item).sum(-1)  # [2, B]
-        norms = norm_of_batch(z_user, *z_item)
-        terms = {"bpr": bpr_loss(score[0], score[1]), "norm": self.norm * norms}
+        items = torch.stack([pos, neg])
+        z_user, z_item = z.user[user], z.item[items]
+        batch = Triplets(z_user, z_item, user, items)
+        terms = self.objective(batch, embeddings=[z_user, *z_item])
         if self.beta > 0 and len(h) > 1:
             anchors = sorted(h, key=lambda m: (m not in VISUAL, m))
             losses = [
@@ -195,7 +212,7 @@ class LGMRec(Recommender):
         return (
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"ui_layers={self.ui_layers}, modality_layers={self.modality_layers}, "
+            f"num_layers={self.num_layers}, modality_layers={self.modality_layers}, "
             f"hyper_layers={self.hyper_layers}, num_hyperedges={self.num_hyperedges})"
         )
 
@@ -224,17 +241,3 @@ def _glorot(modalities: Mapping[str, int], channels: int) -> ModuleDict:
             for m, width in modalities.items()
         }
     )
-
-
-def _tuned(hyper_layers: int, num_hyperedges: int, dropout: float, alpha: float) -> Preset:
-    """The toolbox's ``LGMRec.yaml``; the authors' log for Sports has four layers of hyperedges."""
-    model = {"hyper_layers": hyper_layers, "num_hyperedges": num_hyperedges}
-    fit = {"lr": 1e-3, "batch_size": 2048, "epochs": 1000, "patience": 20}
-    return Preset({**model, "dropout": dropout, "alpha": alpha}, fit)
-
-
-PRESETS = {
-    "baby": _tuned(1, 4, dropout=0.5, alpha=0.3),
-    "sports": _tuned(1, 4, dropout=0.6, alpha=0.6),
-    "clothing": _tuned(2, 64, dropout=0.8, alpha=0.2),
-}

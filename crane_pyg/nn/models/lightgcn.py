@@ -6,9 +6,10 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import mean_of_layers
-from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
+from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
+from crane_pyg.schema import sizes
 
 
 class LightGCN(Recommender):
@@ -27,7 +28,10 @@ class LightGCN(Recommender):
         embedding_dim (int): :math:`d`. (default: ``64``)
         num_layers (int): :math:`L`. (default: ``2``)
         l2 (float): weight of the batch's squared embedding norms. (default: ``1e-4``)
+        ranking (RankingLoss, optional): in the place of BPR's.
     """
+
+    objective: Objective
 
     def __init__(
         self,
@@ -36,17 +40,19 @@ class LightGCN(Recommender):
         embedding_dim: int = 64,
         num_layers: int = 2,
         l2: float = 1e-4,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
+        self.objective = Objective(ranking or BPRLoss(), regulariser=L2(l2))
+        self.out_channels = embedding_dim
         self.num_layers = num_layers
-        self.l2 = l2
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.reset_parameters()
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, **kwargs)
+        return cls(*sizes(data), **kwargs)
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)
@@ -54,14 +60,14 @@ class LightGCN(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self.user_embedding.weight, self.item_embedding.weight
-        return mean_of_layers(user, item, self.user_item_graphs(data), self.num_layers)
+        return light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        score = (z_user[user] * z_item[items]).sum(-1)  # [2, B]
-        norms = l2_of_batch(self.user_embedding(user), *self.item_embedding(items))
-        return {"bpr": bpr_loss(score[0], score[1]), "l2": self.l2 * norms}
+        batch = Triplets(z_user[user], z_item[items], user, items)
+        embeddings = [self.user_embedding(user), *self.item_embedding(items)]
+        return self.objective(batch, embeddings=embeddings)
 
     def __repr__(self) -> str:
         return (

@@ -7,11 +7,18 @@ from torch.nn import Embedding, Linear, ModuleDict, Parameter
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import BipartiteConv, mean_of_layers
-from crane_pyg.nn.loss import bpr_loss, info_nce_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch
-from crane_pyg.ops.knn.similarity import unit_rows
-from crane_pyg.schema import modalities
+from crane_pyg.nn.conv import BipartiteConv, light_gcn_propagation
+from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.objectives import (
+    L2,
+    BPRLoss,
+    Objective,
+    RankingLoss,
+    Triplets,
+    info_nce_loss,
+)
+from crane_pyg.ops import unit_rows
+from crane_pyg.schema import check_modalities, modalities, sizes
 
 
 class Views(NamedTuple):
@@ -54,13 +61,15 @@ class LPIC(Recommender):
         beta (float): weight of the contrast with identities. (default: ``0.01``)
         align (float): weight of the contrast of each modality with the fusion. (default: ``0.01``)
         l2 (float): weight of the batch's squared embedding norms. (default: ``1e-4``)
+        ranking (RankingLoss, optional): in the place of BPR's.
 
-    Shapes:
-        - **output:** users ``[M, V * d]`` and items ``[N, V * d]`` for :math:`V - 2` modalities
+    Embeddings hold all :math:`V` views, two more than there are modalities, side by side.
 
     Raises:
         ValueError: if there is no modality, or no prompt.
     """
+
+    objective: Objective
 
     def __init__(
         self,
@@ -75,16 +84,18 @@ class LPIC(Recommender):
         beta: float = 0.01,
         align: float = 0.01,
         l2: float = 1e-4,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if num_prompts < 1:
             raise ValueError(f"num_prompts must be at least 1 (got {num_prompts})")
         self.modalities = dict(modalities)
         self.num_layers = num_layers
         self.temperature = temperature
-        self.beta, self.align, self.l2 = beta, align, l2
+        self.beta, self.align = beta, align
+        self.objective = Objective(ranking or BPRLoss(), regulariser=L2(l2))
+        self.out_channels = (len(modalities) + 2) * embedding_dim
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.lin = ModuleDict(
@@ -97,7 +108,7 @@ class LPIC(Recommender):
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
+        return cls(*sizes(data), modalities(data), **kwargs)
 
     def reset_parameters(self) -> None:
         for name, parameter in self.named_parameters():
@@ -113,7 +124,7 @@ class LPIC(Recommender):
         item = self._item_views(data)
         # All views side by side: one product with the graph instead of one for each.
         flat = self._user_views(data, item).flatten(1), item.flatten(1)
-        user, item = mean_of_layers(*flat, self.user_item_graphs(data), self.num_layers)
+        user, item = light_gcn_propagation(*flat, self.user_item_graphs(data), self.num_layers)
         shape = (-1, len(self.modalities) + 2, self.user_embedding.embedding_dim)
         return Views(user.view(shape), item.view(shape))
 
@@ -141,15 +152,13 @@ class LPIC(Recommender):
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         views, items = self.views(data), torch.stack([pos, neg])
-        score = (views.user[user] * views.item[items]).sum((-2, -1))  # [2, B]
-        norms = l2_of_batch(self.user_embedding(user), *self.item_embedding(items))
+        z_user, z_item = views.user[user].flatten(1), views.item[items].flatten(2)
+        embeddings = [self.user_embedding(user), *self.item_embedding(items)]
+        batch = Triplets(z_user, z_item, user, items)
+        ranking, regulariser = self.objective(batch, embeddings=embeddings).items()
         guided, aligned = self._contrast(data, views, torch.unique(user), torch.unique(pos))
-        return {
-            "bpr": bpr_loss(score[0], score[1]),
-            "contrastive": self.beta * guided,
-            "align": self.align * aligned,
-            "l2": self.l2 * norms,
-        }
+        contrasts = [("contrastive", self.beta * guided), ("align", self.align * aligned)]
+        return dict([ranking, *contrasts, regulariser])
 
     def _contrast(
         self, data: HeteroData, views: Views, user: Tensor, item: Tensor

@@ -9,12 +9,21 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import WeightedSum
-from crane_pyg.nn.loss import bpr_loss
+from crane_pyg.nn.conv import WeightedSumConv
+from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.objectives import BPRLoss, MeanSquare, Objective, RankingLoss, Triplets
 from crane_pyg.ops import CSRGraph
-from crane_pyg.schema import VISUAL, modalities
+from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
 from crane_pyg.transforms import row_normalize
+
+# The authors' command lines.
+PRESETS = {
+    "tiktok": Preset({"l2": 0.1}, {"lr": 5e-4, "batch_size": 1024, "epochs": 1000, "patience": 20}),
+    "movielens": Preset(
+        {"l2": 1e-4}, {"lr": 1e-4, "batch_size": 1024, "epochs": 1000, "patience": 20}
+    ),
+}
 
 
 class MMGCN(Recommender):
@@ -48,10 +57,14 @@ class MMGCN(Recommender):
         train_embeddings (bool): whether identities and preferences learn. (default: ``False``)
         l2 (float): weight of their mean squares, if they do. (default: ``1e-4``, the authors' for
             Movielens)
+        ranking (RankingLoss, optional): in the place of BPR's.
 
     Raises:
         ValueError: if there is no modality or no layer.
     """
+
+    objective: Objective
+    presets = PRESETS
 
     def __init__(
         self,
@@ -65,17 +78,18 @@ class MMGCN(Recommender):
         latent_dim: int = 256,
         train_embeddings: bool = False,
         l2: float = 1e-4,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1 (got {num_layers})")
         self.size = (num_users, num_items)
         self.modalities = dict(modalities)
         self.num_layers = num_layers
-        self.train_embeddings = train_embeddings
-        self.l2 = l2
+        regulariser = MeanSquare(l2) if train_embeddings else None
+        self.objective = Objective(ranking or BPRLoss(), regulariser=regulariser)
+        self.out_channels = embedding_dim
         self.embedding = Embedding(num_users + num_items, embedding_dim)  # users first
         self.embedding.weight.requires_grad_(train_embeddings)
         self.gcn = ModuleDict()
@@ -84,17 +98,12 @@ class MMGCN(Recommender):
             gcn = ModalityGCN(num_users, width, embedding_dim, num_layers, latent)
             gcn.preference.requires_grad_(train_embeddings)
             self.gcn[m] = gcn
-        self._source: tuple[CSRGraph, CSRGraph] | None = None
+        self._means = KeptFor[tuple[CSRGraph, CSRGraph]]()
         self.reset_parameters()
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
-
-    @classmethod
-    def preset(cls, name: str) -> Preset:
-        """The authors' command lines, ``'tiktok'`` and ``'movielens'``."""
-        return PRESETS[name] if name in PRESETS else super().preset(name)
+        return cls(*sizes(data), modalities(data), **kwargs)
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_normal_(self.embedding.weight)
@@ -116,24 +125,20 @@ class MMGCN(Recommender):
 
     def _mean_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges that average, built once per ``data``."""
-        source = self.user_item_graphs(data)
-        if source is not self._source:
-            self._source, self._means = source, (_averaging(source[0]), _averaging(source[1]))
-        return self._means
+        to_item, to_user = self.user_item_graphs(data)
+        return self._means((to_item.col,), lambda: (_averaging(to_item), _averaging(to_user)))
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
+        ids = torch.stack([pos, neg])
         users, user_row = torch.unique(user, return_inverse=True)
-        items, item_rows = torch.unique(torch.stack([pos, neg]), return_inverse=True)
+        items, item_rows = torch.unique(ids, return_inverse=True)
         z_user, z_item = self._embed(data, (users, items))
-        score = (F.embedding(user_row, z_user) * F.embedding(item_rows, z_item)).sum(-1)  # [2, B]
-        terms = {"bpr": bpr_loss(score[0], score[1])}
-        if self.train_embeddings:
-            e_user = self.embedding(user)
-            e_item = self.embedding(torch.stack([pos, neg]) + self.size[0])
-            preferences = [self.get_parameter(f"gcn.{m}.preference") for m in self.gcn]
-            squares = [x.square().mean() for x in (e_user, e_item, *preferences)]
-            terms["l2"] = self.l2 * torch.stack(squares).sum()
-        return terms
+        z_user, z_item = F.embedding(user_row, z_user), F.embedding(item_rows, z_item)
+        preferences = [self.get_parameter(f"gcn.{m}.preference") for m in self.gcn]
+        identities = [self.embedding(user), self.embedding(ids + self.size[0])]
+        return self.objective(
+            Triplets(z_user, z_item, user, ids), embeddings=[*identities, *preferences]
+        )
 
     def __repr__(self) -> str:
         return (
@@ -145,12 +150,12 @@ class MMGCN(Recommender):
 class ModalityGCN(torch.nn.Module):
     """The network of one modality.
 
-    Shapes:
-        - **x:** ``[N, in_channels]`` features, **mask:** ``[N]`` bool; masked rows count as zeros
-        - **identity:** ``[M, d]`` and ``[N, d]``
-        - **graphs:** user-to-item and item-to-user, with averaging weights
-        - **rows:** users and items wanted of the last layer, distinct (default: all)
-        - **output:** ``[M, d]`` and ``[N, d]``, or of these rows
+    Args:
+        num_users (int): :math:`M`.
+        in_channels (int): width of the modality's features.
+        channels (int): :math:`d`.
+        num_layers (int): layers.
+        latent (int, optional): width that a linear map takes the features to first.
     """
 
     def __init__(
@@ -161,7 +166,7 @@ class ModalityGCN(torch.nn.Module):
         widths = [width] + [channels] * (num_layers - 1)
         self.preference = Parameter(torch.empty(num_users, width))
         self.lin_in = None if latent is None else Linear(in_channels, latent)
-        self.conv = WeightedSum()
+        self.conv = WeightedSumConv()
         self.lin_conv = ModuleList(Linear(w, w, bias=False) for w in widths)
         self.lin_self = ModuleList(Linear(w, channels) for w in widths)
         self.lin_out = ModuleList(Linear(w + channels, channels) for w in widths)
@@ -182,6 +187,21 @@ class ModalityGCN(torch.nn.Module):
         graphs: tuple[CSRGraph, CSRGraph],
         rows: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
+        """Embeddings of users and items.
+
+        Args:
+            x (Tensor): features of the items.
+            mask (Tensor): items that have them; those of the others count as zeros.
+            identity (pair): embeddings of the identities of users and items.
+            graphs (pair): user-to-item and item-to-user edges with averaging weights.
+            rows (pair, optional): distinct users and items wanted of the last layer.
+                (default: all)
+
+        Shapes:
+            - **x:** ``[N, in_channels]``, **mask:** ``[N]`` bool
+            - **identity:** ``[M, d]`` and ``[N, d]``
+            - **output:** the same, or these rows of it
+        """
         to_item, to_user = graphs
         x = x if self.lin_in is None else self.lin_in(x)
         item = F.normalize(x, dim=1).masked_fill(~mask.unsqueeze(1), 0)
@@ -206,11 +226,3 @@ class ModalityGCN(torch.nn.Module):
 def _averaging(graph: CSRGraph) -> CSRGraph:
     ones = torch.ones_like(graph.weight)
     return graph.with_weight(row_normalize(graph.edge_index, ones, graph.num_dst))
-
-
-PRESETS = {
-    "tiktok": Preset({"l2": 0.1}, {"lr": 5e-4, "batch_size": 1024, "epochs": 1000, "patience": 20}),
-    "movielens": Preset(
-        {"l2": 1e-4}, {"lr": 1e-4, "batch_size": 1024, "epochs": 1000, "patience": 20}
-    ),
-}

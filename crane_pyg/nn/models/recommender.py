@@ -1,44 +1,85 @@
-from typing import Any, NamedTuple
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
-import torch
-from torch import Tensor
-from torch_geometric.data import HeteroData
+from torch import Tensor, nn
+from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
 
-from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.nn.kept import KeptFor
+from crane_pyg.nn.objectives import Objective
+from crane_pyg.nn.user_item import user_item_graphs
+from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.transforms import bipartite_norm
+
+# Arguments that are of the data, or objects, and so no settings of a command.
+_NOT_SETTINGS = {"data", "num_users", "num_items", "modalities", "ranking", "item_graph"}
 
 
 class Preset(NamedTuple):
-    """Published settings: arguments of the model's constructor and of ``fit``."""
+    """Published settings: those of the model's ``from_data`` and those of ``fit``."""
 
     model: dict[str, Any]
     fit: dict[str, Any]
 
 
-class Recommender(torch.nn.Module):
+class Recommender(nn.Module):
     """What training and evaluation ask of a model: sizes in, embeddings out.
 
-    A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`; the score of a pair
-    is the inner product of its embeddings, unless :meth:`scores` says otherwise.
+    A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`, and sets
+    :attr:`out_channels`. One whose loss is a ranking term beside others has an :attr:`objective`,
+    and a pair scores as its ranking loss says: by the inner product, or by the cosine. Any
+    :class:`~crane_pyg.nn.objectives.RankingLoss` may take the place of its own, as the argument
+    ``ranking`` or within ``objective``. A model with a likelihood of its own has neither, and may
+    overwrite :meth:`scores`.
     """
+
+    objective: Objective | None = None
+    out_channels: int
+    """Width of the embeddings that :meth:`forward` returns."""
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    """Published settings, by the name of a data set or of what published them."""
+    takes_ranking: ClassVar[bool] = True
+    """Whether another ranking loss may take the place of the model's own."""
+    propagates: ClassVar[bool] = True
+    """Whether embeddings depend on the user-item graph, not on learned tables and features
+    alone."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._edge_index: Tensor | None = None
-        self._graphs: tuple[CSRGraph, CSRGraph] | None = None
+        self._graphs = KeptFor[tuple[CSRGraph, CSRGraph]]()
 
     @classmethod
-    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        """Construct with the sizes of ``data``; ``kwargs`` go to the constructor."""
+    def from_data(cls, data: HeteroData, **settings: Any) -> Self:
+        """Construct with the sizes of ``data``.
+
+        Args:
+            data: the graph.
+            **settings: see :meth:`settings`.
+        """
         raise NotImplementedError
 
     @classmethod
-    def skeleton(cls, data: HeteroData, **kwargs: Any) -> Self:
+    def settings(cls) -> dict[str, inspect.Parameter]:
+        """What :meth:`from_data` takes beside the data, by name, each with its type and default;
+        only what can be written down as JSON."""
+        found = [dict(inspect.signature(f).parameters) for f in (cls, cls.from_data)]
+        return {
+            name: parameter
+            for name, parameter in (found[0] | found[1]).items()
+            if name not in _NOT_SETTINGS and parameter.kind is not parameter.VAR_KEYWORD
+        }
+
+    @classmethod
+    def skeleton(cls, data: HeteroData, **settings: Any) -> Self:
         """What :meth:`from_data` constructs, for a state that is about to be loaded: what it would
-        only find out from the features may be left out."""
-        return cls.from_data(data, **kwargs)
+        only find out from the features may be left out.
+
+        Args:
+            data: the graph.
+            **settings: see :meth:`settings`.
+        """
+        return cls.from_data(data, **settings)
 
     @classmethod
     def preset(cls, name: str) -> Preset:
@@ -47,22 +88,70 @@ class Recommender(torch.nn.Module):
         Raises:
             ValueError: if there are none of that name.
         """
-        raise ValueError(f"{cls.__name__} has no preset (got {name!r})")
+        if not cls.presets:
+            raise ValueError(f"{cls.__name__} has no preset (got {name!r})")
+        if name not in cls.presets:
+            known = ", ".join(cls.presets)
+            raise ValueError(f"preset of {cls.__name__} must be one of {known} (got {name!r})")
+        return cls.presets[name]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Embeddings of all users ``[M, d]`` and all items ``[N, d]``."""
+        """Embeddings of all users and all items.
+
+        Args:
+            data: the graph.
+
+        Shapes:
+            - **output:** ``[M, out_channels]`` and ``[N, out_channels]``
+        """
         raise NotImplementedError
 
     def scores(self, user: Tensor, item: Tensor) -> Tensor:
-        """Scores ``[m, n]`` of rows of the embeddings: users ``[m, d]``, items ``[n, d]``."""
+        """The score of every pair, by which items are ranked.
+
+        Args:
+            user (Tensor): rows of the users' embeddings.
+            item (Tensor): rows of the items' embeddings.
+
+        Shapes:
+            - **user:** ``[m, out_channels]``, **item:** ``[n, out_channels]``
+            - **output:** ``[m, n]``
+        """
+        if self.objective is not None:
+            return self.objective.ranking.scores(user, item)
         return user @ item.T
+
+    def similar_items(self, data: HeteroData) -> Data:
+        """The item-item graph in use, edges from an item's neighbours to the item.
+
+        Args:
+            data: the graph.
+
+        Shapes:
+            - **edge_index:** ``[2, E]``, **edge_weight:** ``[E]``
+
+        Raises:
+            ValueError: if the model has none.
+        """
+        item_graph = getattr(self, "item_graph", None)
+        if item_graph is None:
+            raise ValueError(f"the model must have an item graph (got {self.__class__.__name__})")
+        graph: CSRGraph = item_graph(data)
+        weight, num_items = graph.weight.detach(), graph.num_dst
+        return Data(edge_index=graph.edge_index, edge_weight=weight, num_nodes=num_items)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """Named, weighted terms of the training loss of one batch; their sum is minimised.
 
         Args:
             data: the graph.
-            user, pos, neg (Tensor): ``[B]`` users, items they took, items they did not.
+            user (Tensor): users.
+            pos (Tensor): an item that each of them took.
+            neg (Tensor): an item that each of them did not take.
+
+        Shapes:
+            - **user**, **pos**, **neg:** ``[B]``
+            - **output:** a number each
         """
         raise NotImplementedError
 
@@ -71,26 +160,10 @@ class Recommender(torch.nn.Module):
         return [{"params": list(self.parameters()), "lr": lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
-        """Called by training before the first batch of each epoch; draw or rebuild graphs here."""
+        """Called by training before the first batch of each epoch; what is drawn or rebuilt once an
+        epoch falls due."""
 
     def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""
-        edge_index = data[USER_TO_ITEM].edge_index
-        if self._graphs is None or edge_index is not self._edge_index:
-            size = (data["user"].num_nodes, data["item"].num_nodes)
-            graph = csr_graph(edge_index, bipartite_norm(edge_index, size), size=size)
-            self._graphs = (graph, graph.transpose())
-            self._edge_index = edge_index
-        return self._graphs
-
-
-def l2_of_batch(*embeddings: Tensor) -> Tensor:
-    """Half the squared norm of the batch's embeddings, per row of the batch."""
-    total = torch.stack([x.square().sum() for x in embeddings]).sum()
-    return total / (2 * embeddings[0].size(0))
-
-
-def norm_of_batch(*embeddings: Tensor) -> Tensor:
-    """The norms, not squared, of the whole batch's embeddings over its size, as MMRec has them."""
-    total = torch.stack([x.norm() for x in embeddings]).sum()
-    return total / embeddings[0].size(0)
+        source = (data[USER_TO_ITEM].edge_index,)
+        return self._graphs(source, lambda: user_item_graphs(data))

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,10 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn.conv import BipartiteConv
-from crane_pyg.nn.loss import info_nce_loss
 from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.objectives import info_nce_loss
 from crane_pyg.ops import CSRGraph
-from crane_pyg.schema import VISUAL, modalities
+from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
 
 FINE_TO_COARSE = (*VISUAL, "acoustic", "audio", "textual", "text")
 
@@ -47,7 +47,7 @@ class SLMRec(Recommender):
         temperature (float): of the cosines in InfoNCE. (default: ``0.2``)
         ssl_weight (float): weight of FAC. (default: ``0.1``)
         ssl_temperature (float): of its inner products. (default: ``0.2``)
-        weight_decay (float): Adam's, of all parameters. (default: ``1e-4``)
+        l2 (float): Adam's, of all parameters. (default: ``1e-4``)
 
     The defaults are those of the authors' repository, which trains at a learning rate of 0.01 in
     batches of 2048, ``SLMRec.preset('tiktok')``; MMRec searches rates 1e-4 to 0.1, weights 0.01 to
@@ -56,6 +56,11 @@ class SLMRec(Recommender):
     Raises:
         ValueError: if there is no modality or no layer.
     """
+
+    takes_ranking: ClassVar[bool] = False
+    presets = {  # noqa: RUF012 (read only)
+        "tiktok": Preset({}, {"lr": 0.01, "batch_size": 2048, "epochs": 1000, "patience": 50})
+    }
 
     def __init__(
         self,
@@ -68,18 +73,18 @@ class SLMRec(Recommender):
         temperature: float = 0.2,
         ssl_weight: float = 0.1,
         ssl_temperature: float = 0.2,
-        weight_decay: float = 1e-4,
+        l2: float = 1e-4,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1 (got {num_layers})")
+        self.out_channels = embedding_dim
         self.modalities = dict(modalities)
         self.num_layers = num_layers
         self.temperature = temperature
         self.ssl_weight, self.ssl_temperature = ssl_weight, ssl_temperature
-        self.weight_decay = weight_decay
+        self.l2 = l2
         d, count = embedding_dim, len(modalities)
         self.user_embedding = Embedding(num_users, d)
         self.item_embedding = Embedding(num_items, d)
@@ -98,13 +103,7 @@ class SLMRec(Recommender):
         widths = modalities(data)
         order = [m for m in FINE_TO_COARSE if m in widths]
         order += [m for m in widths if m not in order]
-        size = (data["user"].num_nodes, data["item"].num_nodes)
-        return cls(*size, {m: widths[m] for m in order}, **kwargs)
-
-    @classmethod
-    def preset(cls, name: str) -> Preset:
-        """The authors' settings, ``'tiktok'``."""
-        return PRESETS[name] if name in PRESETS else super().preset(name)
+        return cls(*sizes(data), {m: widths[m] for m in order}, **kwargs)
 
     def reset_parameters(self) -> None:
         for module in self.modules():
@@ -113,9 +112,7 @@ class SLMRec(Recommender):
                 torch.nn.init.xavier_uniform_(module.weight)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        return [
-            group | {"weight_decay": self.weight_decay} for group in super().parameter_groups(lr)
-        ]
+        return [group | {"weight_decay": self.l2} for group in super().parameter_groups(lr)]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._channels(data, slice(None), slice(None))
@@ -185,6 +182,3 @@ class SLMRec(Recommender):
             f"{self.item_embedding.num_embeddings}, {self.modalities}, "
             f"{self.user_embedding.embedding_dim}, num_layers={self.num_layers})"
         )
-
-
-PRESETS = {"tiktok": Preset({}, {"lr": 0.01, "batch_size": 2048, "epochs": 1000, "patience": 50})}

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +8,9 @@ from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.loss import bpr_loss
-from crane_pyg.nn.models.recommender import Recommender, l2_of_batch, norm_of_batch
-from crane_pyg.schema import modalities
+from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.objectives import L2, BPRLoss, Norm, Objective, RankingLoss, Triplets
+from crane_pyg.schema import check_modalities, modalities, sizes
 
 
 class VBPR(Recommender):
@@ -33,17 +33,20 @@ class VBPR(Recommender):
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`, of the free and of the features' factors each.
             (default: ``64``, MMRec's)
-        reg (float): weight of the regulariser. (default: ``0.1``)
+        l2 (float): weight of the regulariser. (default: ``0.1``)
         squared (bool): squared norms, per row of the batch and halved, in a term ``l2``, as the
             paper has them; else the norms of the whole batch over its size, in a term ``norm``.
             (default: ``False``)
+        ranking (RankingLoss, optional): in the place of BPR's.
 
-    Shapes:
-        embeddings are ``[M, 2 d]`` and ``[N, 2 d]``; a masked modality of an item counts as zeros.
+    Embeddings are twice as wide as :math:`d`; a masked modality of an item counts as zeros.
 
     Raises:
         ValueError: if there is no modality.
     """
+
+    objective: Objective
+    propagates: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -51,15 +54,16 @@ class VBPR(Recommender):
         num_items: int,
         modalities: Mapping[str, int],
         embedding_dim: int = 64,
-        reg: float = 0.1,
+        l2: float = 0.1,
         squared: bool = False,
+        ranking: RankingLoss | None = None,
     ) -> None:
         super().__init__()
-        if not modalities:
-            raise ValueError("the data must have item features (got no modality)")
+        check_modalities(modalities)
         self.modalities = dict(modalities)
-        self.reg = reg
-        self.squared = squared
+        regulariser = L2(l2) if squared else Norm(l2)
+        self.objective = Objective(ranking or BPRLoss(), regulariser=regulariser)
+        self.out_channels = 2 * embedding_dim
         self.user_embedding = Embedding(num_users, 2 * embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.lin = Linear(sum(modalities.values()), embedding_dim)
@@ -67,7 +71,7 @@ class VBPR(Recommender):
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
-        return cls(data["user"].num_nodes, data["item"].num_nodes, modalities(data), **kwargs)
+        return cls(*sizes(data), modalities(data), **kwargs)
 
     def reset_parameters(self) -> None:
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)
@@ -92,14 +96,11 @@ class VBPR(Recommender):
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         # Wide features are read and projected for the batch's distinct items alone.
-        items, rows = torch.unique(torch.stack([pos, neg]), return_inverse=True)
+        ids = torch.stack([pos, neg])
+        items, rows = torch.unique(ids, return_inverse=True)
         item = torch.cat([self.item_embedding(items), self._project(data, items)], dim=1)
         z_user, z_item = self.user_embedding(user), F.embedding(rows, item)
-        score = (z_user * z_item).sum(-1)  # [2, B]
-        terms = {"bpr": bpr_loss(score[0], score[1])}
-        if self.squared:
-            return terms | {"l2": self.reg * l2_of_batch(z_user, *z_item)}
-        return terms | {"norm": self.reg * norm_of_batch(z_user, *z_item)}
+        return self.objective(Triplets(z_user, z_item, user, ids), embeddings=[z_user, *z_item])
 
     def __repr__(self) -> str:
         return (

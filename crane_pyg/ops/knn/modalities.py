@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crane_pyg.ops.knn.door import knn_graph
+from crane_pyg.ops.knn.api import Impl, knn_graph
 from crane_pyg.ops.knn.similarity import edge_cosine
 
 
@@ -15,7 +15,7 @@ def modality_knn_graph(
     k: int,
     *,
     loop: bool = False,
-    impl: str = "auto",
+    impl: Impl = "auto",
 ) -> tuple[Tensor, Tensor]:
     r"""The :math:`k` nearest of each item by the cosine over the modalities that it has itself.
 

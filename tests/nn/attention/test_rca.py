@@ -219,7 +219,7 @@ def test_implementations_agree():
     tiled.load_state_dict(rca.state_dict())
     torch.testing.assert_close(tiled(xs), rca(xs))
     with pytest.raises(ValueError, match=r"impl must be one of .* \(got 'magic'\)"):
-        RCA(names, impl="magic").double()(xs)
+        RCA(names, impl="magic")
 
 
 def test_repr():

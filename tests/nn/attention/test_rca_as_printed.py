@@ -72,11 +72,11 @@ def saturated(rca, xs):
 
 
 def test_as_printed_everything_saturates_and_collapses(planted):
-    letter = RCA(planted.rca.channels, 3, normalize=False)
-    letter.load_state_dict(planted.rca.state_dict())
-    states, outs = rounds(letter, planted.xs)
-    assert saturated(letter, states[0]) > 0.95
-    assert saturated(letter, states[1]) > 0.99
+    printed = RCA(planted.rca.channels, 3, normalize=False)
+    printed.load_state_dict(planted.rca.state_dict())
+    states, outs = rounds(printed, planted.xs)
+    assert saturated(printed, states[0]) > 0.95
+    assert saturated(printed, states[1]) > 0.99
     norm = [torch.cat([x[m] for m in NAMES], dim=1).norm(dim=1).median() for x in states]
     assert norm[1] > 50 * norm[0]
     assert norm[2] > 50 * norm[1]

@@ -156,7 +156,7 @@ def test_contradicting_number_of_users(form):
 
 
 def test_errors_of_the_constructor():
-    with pytest.raises(ValueError, match=r"aggr must be one of sum, .* \(got 'median'\)"):
+    with pytest.raises(ValueError, match=r"aggr must be one of 'sum', .* \(got 'median'\)"):
         UserProfile("median")
     with pytest.raises(ValueError, match=r"needs the width of the items \(got channels=None\)"):
         UserProfile("attention")

@@ -21,7 +21,7 @@ def test_the_embeddings_are_the_parameters(checkerboard):
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_loss_by_hand(checkerboard, squared):
-    model = BPR.from_data(checkerboard, embedding_dim=8, reg=0.3, squared=squared).double()
+    model = BPR.from_data(checkerboard, embedding_dim=8, l2=0.3, squared=squared).double()
     terms = model.loss(checkerboard, USER, POS, NEG)
     user, item = model(checkerboard)
     bpr, squares = 0, [0, 0, 0]

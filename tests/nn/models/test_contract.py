@@ -1,28 +1,18 @@
 """What every model promises, on data with a known answer; a new model inherits all of it."""
 
 import copy
+import dataclasses
+import inspect
+import json
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn import L2, RankingLoss
 from crane_pyg.nn.models import MODELS
-from crane_pyg.schema import modalities
 from crane_pyg.training import evaluate, fit
-
-SMALL = {"crane": {"k": 3}, "dgvae": {"k": 3}, "freedom": {"k": 3}, "lattice": {"k": 3}}
-WIDTH = {"dgvae": 4 * 9, "vbpr": 16}  # of the embeddings, where it is not embedding_dim
-WITHOUT_PROPAGATION = {"bpr", "vbpr"}
-# Which of "bpr" and "l2" a model has, if not both.
-TERMS = {
-    "bpr": {"bpr"},
-    "dgvae": set(),
-    "freedom": {"bpr"},
-    "lgmrec": {"bpr"},
-    "mmgcn": {"bpr"},
-    "slmrec": set(),
-    "vbpr": {"bpr"},
-}
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -31,17 +21,11 @@ def build(request):
 
     def construct(data, **kwargs):
         torch.manual_seed(0)
-        small = SMALL.get(request.param, {})
-        return MODELS[request.param].from_data(data, embedding_dim=8, **small | kwargs)
+        small = {"embedding_dim": 8} | ({"k": 3} if "k" in model.settings() else {})
+        return model.from_data(data, **small | kwargs)
 
-    construct.name = request.param
+    model = construct.model = MODELS[request.param]
     return construct
-
-
-def width(name, data):
-    if name == "lpic":  # identity, modalities, fusion
-        return 8 * (2 + len(modalities(data)))
-    return WIDTH.get(name, 8)
 
 
 def batch(data, size=8):
@@ -67,8 +51,8 @@ def test_it_learns_the_checkerboard(build, checkerboard):
 def test_shapes_and_finite_gradients(build, checkerboard):
     model = build(checkerboard)
     user, item = model(checkerboard)
-    assert user.shape == (24, width(build.name, checkerboard))
-    assert item.shape == (40, width(build.name, checkerboard))
+    assert user.shape == (24, model.out_channels)
+    assert item.shape == (40, model.out_channels)
     model.start_epoch(checkerboard)
     terms = model.loss(checkerboard, *batch(checkerboard))
     torch.stack(list(terms.values())).sum().backward()
@@ -94,8 +78,12 @@ def test_mean_losses_of_a_batch_are_the_mean_of_single_ones(build, checkerboard)
     single = [
         model.loss(checkerboard, *(x[i : i + 1] for x in triplets)) for i in range(len(triplets[0]))
     ]
-    names = {"bpr", "l2"} & set(whole)
-    assert names == TERMS.get(build.name, {"bpr", "l2"})
+    names = set()
+    if model.objective is not None:
+        names = {model.objective.ranking.name}
+        if isinstance(model.objective.regulariser, L2):
+            names |= {model.objective.regulariser.name}
+    assert names <= set(whole)
     for name in names:
         mean = torch.stack([terms[name] for terms in single]).mean()
         torch.testing.assert_close(whole[name], mean)
@@ -120,7 +108,7 @@ def test_another_graph_is_not_confused_with_the_last(build, checkerboard):
     store.edge_index = store.edge_index[:, ::2].contiguous()
     second, _ = model(other)
     again, _ = model(checkerboard)
-    assert torch.equal(first, second) == (build.name in WITHOUT_PROPAGATION)
+    assert torch.equal(first, second) == (not model.propagates)
     assert torch.equal(first, again)
 
 
@@ -152,9 +140,9 @@ def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
         features={"acoustic": torch.randn(5, 17)},
     )
     build(checkerboard)(checkerboard)
-    user, item = build(data)(data)
-    channels = width(build.name, data)
-    assert (user.shape, item.shape) == ((3, channels), (5, channels))
+    model = build(data)
+    user, item = model(data)
+    assert (user.shape, item.shape) == ((3, model.out_channels), (5, model.out_channels))
 
 
 def test_a_copy_scores_the_same(build, checkerboard):
@@ -169,6 +157,49 @@ def test_a_copy_scores_the_same(build, checkerboard):
         torch.equal(value, state[name].to(value.dtype))
         for name, value in double.state_dict().items()
     )
+
+
+class Hinge(RankingLoss):
+    """A ranking loss that no model has by itself."""
+
+    name = "hinge"
+    similarity = "cosine"
+
+    def __call__(self, batch):
+        pos, neg = F.cosine_similarity(batch.user, batch.item, dim=-1)
+        return (0.5 - pos + neg).clamp(min=0).mean()
+
+
+def test_another_ranking_loss_takes_the_place_of_the_models_own(build, checkerboard):
+    if not build.model.takes_ranking:
+        with pytest.raises(TypeError, match="ranking"):
+            build(checkerboard, ranking=Hinge())
+        return
+    model = build(checkerboard)
+    model.objective = dataclasses.replace(model.objective, ranking=Hinge())
+    if "ranking" in inspect.signature(build.model).parameters:
+        model = build(checkerboard, ranking=Hinge())
+    model.eval()
+    user, pos, neg = batch(checkerboard)
+    z_user, z_item = model(checkerboard)
+    similarity = F.normalize(z_user, dim=1) @ F.normalize(z_item, dim=1).T
+    torch.testing.assert_close(model.scores(z_user, z_item), similarity)
+    terms = model.loss(checkerboard, user, pos, neg)
+    expected = (0.5 - similarity[user, pos] + similarity[user, neg]).clamp(min=0).mean()
+    torch.testing.assert_close(terms["hinge"], expected)
+    assert "bpr" not in terms
+
+
+def test_settings_have_defaults_that_json_can_hold(build):
+    defaults = {name: setting.default for name, setting in build.model.settings().items()}
+    assert defaults["embedding_dim"] == 64
+    assert json.loads(json.dumps(defaults)).keys() == defaults.keys()
+
+
+def test_presets_construct(build, checkerboard):
+    for preset in build.model.presets.values():
+        small = {"embedding_dim": 8} | ({"k": 3} if "k" in preset.model else {})
+        build(checkerboard, **preset.model | small)(checkerboard)
 
 
 def test_unknown_presets_are_named(build, checkerboard):

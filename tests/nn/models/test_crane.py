@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.models import CRANE
-from crane_pyg.nn.models.crane import PAPER
+from crane_pyg.nn.models.crane_settings import PAPER, PRESETS
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
 
 
 def build(data, **kwargs):
@@ -31,7 +32,9 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
 
     e_user, e_item = [state["user_embedding.weight"]], [state["item_embedding.weight"]]
     for layer in range(2):  # eq. 3-4
-        w = state[f"convs.{layer}.lin.weight"].T if weight else torch.eye(6, dtype=torch.double)
+        w = torch.eye(6, dtype=torch.double)
+        if weight:
+            w = state[f"encoder.convs.{layer}.lin.weight"].T
         sigma = F.relu if act else (lambda x: x)
         new_user, new_item = sigma(lap @ e_item[-1] @ w), sigma(lap.T @ e_user[-1] @ w)
         e_user.append(new_user)
@@ -47,23 +50,23 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
         x = F.normalize(data["item"][f"x_{m}"], dim=1)
         if center:
             x = F.normalize(x - x.mean(0), dim=1)
-        x = x @ state[f"item_graph.lin.{m}.weight"].T
+        x = x @ state[f"item_graph.graph.fusion.lin.{m}.weight"].T
         xs[m] = torch.cat([a @ x, x])
     for _ in range(rounds):  # eq. 7-12
         if normalize:
             xs = {m: F.normalize(x, dim=1) for m, x in xs.items()}
         joint = torch.cat([xs[m] for m in names], 1)
-        joint = joint @ state["item_graph.rca.lin_joint.weight"].T
-        joint = joint + state["item_graph.rca.lin_joint.bias"]
+        joint = joint @ state["item_graph.graph.fusion.rca.lin_joint.weight"].T
+        joint = joint + state["item_graph.graph.fusion.rca.lin_joint.bias"]
         new = {}
         for m in names:
-            anchor = joint @ state[f"item_graph.rca.lin_anchor.{m}.weight"].T
+            anchor = joint @ state[f"item_graph.graph.fusion.rca.lin_anchor.{m}.weight"].T
             c = torch.tanh(xs[m] @ anchor.T)
             gathered = c @ xs[m] / (len(c) if normalize else 1)
-            f = F.relu(gathered @ state[f"item_graph.rca.lin_attn.{m}.weight"].T)
-            new[m] = f + xs[m] @ state[f"item_graph.rca.lin_self.{m}.weight"].T
+            f = F.relu(gathered @ state[f"item_graph.graph.fusion.rca.lin_attn.{m}.weight"].T)
+            new[m] = f + xs[m] @ state[f"item_graph.graph.fusion.rca.lin_self.{m}.weight"].T
         xs = new
-    scale = state["item_graph.modality_weight"]
+    scale = state["item_graph.graph.fusion.modality_share"]
     x_att = torch.cat([c * xs[m] for c, m in zip(scale, names)], 1)[num_users:]  # eq. 13
     x_att = F.normalize(x_att, dim=1)
     cosine = x_att @ x_att.T  # eq. 14
@@ -133,12 +136,12 @@ def test_loss_by_hand(checkerboard):
     torch.testing.assert_close(terms["contrastive"], 0.3 * contrast)
 
 
-def test_the_letter_sums(checkerboard):
+def test_the_losses_as_printed_are_sums(checkerboard):
     options = PAPER | {"drop_edge": None, "beta": 0.3, "l2": 0.1}
     model = build(checkerboard, **options).eval()
     triplets = batch(checkerboard)
     summed = model.loss(checkerboard, *triplets)
-    model.reduction = "mean"
+    model.objective = Objective(BPRLoss("mean"), InfoNCE(0.3), L2(0.1))
     mean = model.loss(checkerboard, *triplets)
     torch.testing.assert_close(summed["bpr"], 8 * mean["bpr"])
     all_norms = sum(p.square().sum() for p in model.parameters())
@@ -154,7 +157,8 @@ def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
         for _ in range(2):
             model.zero_grad()
             model.loss(checkerboard, *triplets)["bpr"].backward()
-            learned.append(model.item_graph.rca.lin_self["visual"].weight.grad is not None)
+            attention = model.item_graph.graph.fusion.rca
+            learned.append(attention.lin_self["visual"].weight.grad is not None)
     assert learned == [True, False, True, False]
 
 
@@ -164,7 +168,7 @@ def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
 def test_refresh(checkerboard, refresh, expected):
     model = build(checkerboard, refresh=refresh)
     builds = []
-    model.item_graph.register_forward_hook(lambda *_: builds.append(1))
+    model.item_graph.graph.register_forward_hook(lambda *_: builds.append(1))
     counts = []
     for _ in range(4):
         model.start_epoch(checkerboard)
@@ -179,7 +183,7 @@ def test_refresh(checkerboard, refresh, expected):
 def test_raw_features_are_linked_once(checkerboard):
     model = build(checkerboard, fusion="concat")
     builds = []
-    model.item_graph.register_forward_hook(lambda *_: builds.append(1))
+    model.item_graph.graph.register_forward_hook(lambda *_: builds.append(1))
     for _ in range(3):
         model.start_epoch(checkerboard)
         model.loss(checkerboard, *batch(checkerboard))
@@ -192,14 +196,14 @@ def test_a_graph_that_learns_is_linked_anew(checkerboard):
         model.start_epoch(checkerboard)
         model.zero_grad()
         model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
-        assert model.item_graph.lin["visual"].weight.grad.abs().sum() > 0
+        assert model.item_graph.graph.fusion.lin["visual"].weight.grad.abs().sum() > 0
 
 
 def test_one_modality_is_that_modality(checkerboard):
     model = build(checkerboard, only_modalities=["visual"], fusion="concat")
     del checkerboard["item"].x_textual, checkerboard["item"].textual_mask
     alone = build(checkerboard, fusion="concat")
-    assert list(model.item_graph.modalities) == ["visual"]
+    assert list(model.item_graph.graph.fusion.modalities) == ["visual"]
     for found, wanted in zip(model(checkerboard), alone(checkerboard), strict=True):
         assert torch.equal(found, wanted)
 
@@ -250,7 +254,7 @@ def test_similar_items_are_of_the_same_kind(checkerboard):
 
 def test_no_item_graph_is_lightgcn_with_the_mean(checkerboard):
     model = build(checkerboard, fusion=None)
-    with pytest.raises(ValueError, match="fusion=None has no item graph"):
+    with pytest.raises(ValueError, match="must have an item graph"):
         model.similar_items(checkerboard)
     views = model.views(checkerboard)
     assert (views.h_user == 0).all()
@@ -303,8 +307,9 @@ def test_degrees_of_the_sampled_graph(checkerboard):
     options = {"drop_edge": "multinomial", "drop_ratio": 0.5, "fusion": None}
     weights = []
     for degree in ("full", "sampled"):
-        model = build(checkerboard, drop_degree=degree, ui_layers=1, **options)
-        model.convs[0].register_forward_pre_hook(lambda _, inputs: weights.append(inputs[1].weight))
+        model = build(checkerboard, drop_degree=degree, num_layers=1, **options)
+        first = model.encoder.convs[0]
+        first.register_forward_pre_hook(lambda _, inputs: weights.append(inputs[1].weight))
         torch.manual_seed(1)
         model(checkerboard)
     weights = weights[::2]  # to the users, of either model
@@ -318,16 +323,18 @@ def test_presets_are_table_3(checkerboard):
     assert (baby.model["num_rounds"], baby.model["k"], baby.fit["lr"]) == (3, 15, 1e-4)
     assert (sports.model["temperature"], sports.model["beta"], sports.fit["lr"]) == (0.5, 0.7, 5e-5)
     assert CRANE.preset("electronics").model["l2"] == 5e-4
-    for name in ("paper", "baby", "sports", "clothing", "electronics"):
+    assert list(PRESETS) == ["paper", "baby", "sports", "clothing", "electronics"]
+    for name in PRESETS:
         preset = CRANE.preset(name)
-        assert build(checkerboard, **preset.model).drop_edge == "bernoulli"
+        assert build(checkerboard, **preset.model).encoder.thinning.mode == "bernoulli"
         assert preset.fit["patience"] == 5
 
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "CRANE(24, 40, 6, ui_layers=2, ii_layers=1, "
-        "item_graph=ItemGraph({'textual': 5, 'visual': 12}, k=3, fusion='rca'))"
+        "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
+        "item_graph=RefreshedItemGraph(LearnedItemGraph("
+        "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'))"
     )
 
 
@@ -340,12 +347,20 @@ def test_repr(checkerboard):
         ({"l2_of": "none"}, "l2_of must be one of .*got 'none'"),
         ({"reduction": "max"}, "reduction must be one of .*got 'max'"),
         ({"refresh": 0}, "refresh must be .*got 0"),
-        ({"fusion": "stack"}, "fusion must be one of rca, concat, .*got 'stack'"),
-        ({"dual_fusion": False, "fusion": None}, "need an item graph .*fusion=None, beta=0.0"),
-        ({"dual_fusion": False, "beta": 0.1}, "no contrastive term .*fusion='rca', beta=0.1"),
+        ({"fusion": "stack"}, "fusion must be one of 'rca', 'concat', .*got 'stack'"),
+        (
+            {"dual_fusion": False, "fusion": None},
+            "an item graph.*item_graph=None, contra",
+        ),
+        (
+            {"dual_fusion": False, "beta": 0.1},
+            "no contrastive term.*=InfoNCE.weight=0.1",
+        ),
         ({"only_modalities": ["smell"]}, r"some of \['textual', 'visual'\] .*got \['smell'\]"),
         ({"only_modalities": []}, "must have item features"),
-        ({"profile": "median"}, "aggr must be one of .*got 'median'"),
+        ({"profile": "median"}, "profile must be one of .*got 'median'"),
+        ({"impl": "nystroem"}, "impl must be one of .*got 'nystroem'"),
+        ({"act": "reluu"}, "Could not resolve 'reluu'"),
     ],
 )
 def test_bad_options(checkerboard, kwargs, match):

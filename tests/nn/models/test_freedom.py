@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn import LearnedItemGraph, RCAFusion, RefreshedItemGraph
 from crane_pyg.nn.models import FREEDOM
 
 
@@ -25,7 +26,7 @@ def as_double(data):
     return data
 
 
-def dense(model, data, edge_index, ii_layers=1):
+def dense(model, data, edge_index, num_item_layers=1):
     """The equations with dense matrices; all features are present."""
     a = torch.zeros(24, 40, dtype=torch.double)
     a[edge_index[0], edge_index[1]] = 1
@@ -40,17 +41,17 @@ def dense(model, data, edge_index, ii_layers=1):
         x = F.normalize(data["item"][f"x_{m}"], dim=1)
         neighbour = (x @ x.T).topk(3).indices
         s += share * torch.zeros_like(s).scatter(1, neighbour, 1 / 3)
-    h = torch.linalg.matrix_power(s, ii_layers) @ item[0]
+    h = torch.linalg.matrix_power(s, num_item_layers) @ item[0]
     return torch.stack(user).mean(0), torch.stack(item).mean(0) + h
 
 
-@pytest.mark.parametrize("ii_layers", [1, 2])
-def test_scores_equal_the_dense_equations(checkerboard, ii_layers):
+@pytest.mark.parametrize("num_item_layers", [1, 2])
+def test_scores_equal_the_dense_equations(checkerboard, num_item_layers):
     data = as_double(checkerboard)
-    model = build(data, ii_layers=ii_layers).double()
+    model = build(data, num_item_layers=num_item_layers).double()
     model.start_epoch(data)
     edge_index = data["user", "interacts", "item"].edge_index
-    expected = dense(model, data, edge_index, ii_layers)
+    expected = dense(model, data, edge_index, num_item_layers)
     for found, wanted in zip(model.eval()(data), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
 
@@ -59,7 +60,7 @@ def test_training_sees_a_share_of_the_edges_with_the_degrees_it_leaves(checkerbo
     data = as_double(checkerboard)
     model = build(data, drop_ratio=0.75).double()
     model.start_epoch(data)
-    kept = model._thinned[1].edge_index
+    kept = model.thinning(model.user_item_graphs(data))[0].edge_index
     assert kept.size(1) == data["user", "interacts", "item"].edge_index.size(1) // 4
     for found, wanted in zip(model(data), dense(model, data, kept), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
@@ -70,18 +71,17 @@ def test_training_sees_a_share_of_the_edges_with_the_degrees_it_leaves(checkerbo
 
 def test_a_thinned_graph_of_other_data_is_not_used(checkerboard):
     model = build(checkerboard)
-    full = model(checkerboard)[0]
+    sample = model(checkerboard)[0]
     other = copy.copy(checkerboard)
     store = other["user", "interacts", "item"]
     store.edge_index = store.edge_index.clone()
-    model.start_epoch(other)
-    assert torch.equal(model(checkerboard)[0], full)
-    assert not torch.equal(model(other)[0], full)
+    assert torch.equal(model(checkerboard)[0], sample)
+    assert not torch.equal(model(other)[0], sample)
 
 
 @pytest.mark.parametrize("trainable", [False, True])
 def test_loss_by_hand(checkerboard, trainable):
-    model = build(checkerboard, modality_weight=0.5, trainable_features=trainable).eval()
+    model = build(checkerboard, feature_weight=0.5, trainable_features=trainable).eval()
     user, pos, neg = batch(checkerboard)
     checkerboard["item"].visual_mask[pos[2]] = False
     checkerboard["item"].x_visual[pos[2]] = 1e6  # what a masked row holds does not matter
@@ -99,7 +99,7 @@ def test_loss_by_hand(checkerboard, trainable):
     assert set(terms) == {"bpr", "modality"}
     torch.testing.assert_close(terms["bpr"], bpr)
     torch.testing.assert_close(terms["modality"], 0.5 * modality)
-    assert set(build(checkerboard, modality_weight=0.0).loss(checkerboard, user, pos, neg)) == {
+    assert set(build(checkerboard, feature_weight=0.0).loss(checkerboard, user, pos, neg)) == {
         "bpr"
     }
 
@@ -132,13 +132,13 @@ def test_an_item_without_any_modality_has_no_neighbours(checkerboard):
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "FREEDOM(24, 40, 6, ui_layers=2, ii_layers=1, "
+        "FREEDOM(24, 40, 6, num_layers=2, num_item_layers=1, "
         "features=ItemFeatures({'textual': 5, 'visual': 12}, trainable=False))"
     )
 
 
 def test_bad_input(checkerboard):
-    with pytest.raises(ValueError, match=r"drop_ratio must lie in \[0, 1\) \(got 1.0\)"):
+    with pytest.raises(ValueError, match=r"ratio must lie in \[0, 1\) \(got 1.0\)"):
         build(checkerboard, drop_ratio=1.0)
     with pytest.raises(ValueError, match="number of items .*k=40, items=40"):
         build(checkerboard, k=40)(checkerboard)
@@ -147,3 +147,12 @@ def test_bad_input(checkerboard):
     )
     with pytest.raises(ValueError, match="must have item features"):
         FREEDOM.from_data(data)
+
+
+def test_any_item_graph_may_take_the_place_of_the_frozen_one(checkerboard):
+    fusion = RCAFusion({"textual": 5, "visual": 12}, 4)
+    graph = RefreshedItemGraph(LearnedItemGraph(fusion, 3), 40)
+    model = build(checkerboard, item_graph=graph)
+    model.start_epoch(checkerboard)
+    model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
+    assert all(p.grad.abs().sum() > 0 for p in fusion.lin.parameters())

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn.graphs import frozen, latent
 from crane_pyg.nn.models import LATTICE
-from crane_pyg.nn.models import lattice as module
 
 
 def build(data, **kwargs):
@@ -37,8 +37,8 @@ def laplacian(a):
     return scale.view(-1, 1) * a * scale
 
 
-def dense(model, data, *, skip=0.9, ii_layers=1):
-    """The equations on one adjacency of users and items together; all features are present."""
+def dense_propagation(model, data):
+    """LightGCN with self-loops, on one adjacency of users and items together."""
     a = torch.eye(64, dtype=torch.double)
     user, item = data["user", "interacts", "item"].edge_index
     a[user, item + 24] = 1
@@ -46,25 +46,30 @@ def dense(model, data, *, skip=0.9, ii_layers=1):
     a = a / a.sum(1, keepdim=True)
     weights = dict(model.named_parameters())
     e = torch.cat([weights["user_embedding.weight"], weights["item_embedding.weight"]])
-    z = (e + a @ e + a @ a @ e) / 3
+    return (e + a @ e + a @ a @ e) / 3
 
-    share = weights["modality_logit"].exp() / weights["modality_logit"].exp().sum()
+
+def dense(model, data, *, skip=0.9, num_item_layers=1):
+    """The equations with dense matrices; all features are present."""
+    z, weights = dense_propagation(model, data), dict(model.named_parameters())
+    share = weights["item_graph.graph.modality_logit"].softmax(0)
     raw = learned = 0
     for alpha, m in zip(share, ("textual", "visual"), strict=True):
         x = data["item"][f"x_{m}"]
         raw = raw + alpha * laplacian(nearest(x))
-        projected = x @ weights[f"lin.{m}.weight"].T + weights[f"lin.{m}.bias"]
+        lin = f"item_graph.graph.lin.{m}"
+        projected = x @ weights[f"{lin}.weight"].T + weights[f"{lin}.bias"]
         learned = learned + alpha * nearest(projected)
     s = skip * raw + (1 - skip) * laplacian(learned)
-    h = torch.linalg.matrix_power(s, ii_layers) @ e[24:]
+    h = torch.linalg.matrix_power(s, num_item_layers) @ weights["item_embedding.weight"]
     return z[:24], z[24:] + h / h.norm(dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": 0.3}, {"ii_layers": 2}])
+@pytest.mark.parametrize("options", [{}, {"skip": 0.3}, {"num_item_layers": 2}])
 def test_scores_and_gradients_equal_the_dense_equations(checkerboard, options):
     data = as_double(checkerboard)
     model = build(data, **options).double()
-    torch.nn.init.normal_(model.modality_logit)
+    torch.nn.init.normal_(model.item_graph.graph.modality_logit)
     model.start_epoch(data)
     found, expected = model(data), dense(model, data, **options)
     probe = [torch.randn_like(x) for x in found]
@@ -100,7 +105,7 @@ def test_the_projection_learns_in_the_first_batch_of_an_epoch(checkerboard, trai
         for _ in range(2):
             model.zero_grad()
             model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
-            slow = [model.lin["visual"].weight, model.modality_logit, *model.features.parameters()]
+            slow = list(model.item_graph.parameters())
             learned.append([p.grad is not None for p in slow])
     assert [all(x) for x in learned] == [True, False, True, False]
     assert not any(learned[1])
@@ -111,7 +116,7 @@ def test_evaluation_takes_the_weights_as_they_are(checkerboard, monkeypatch):
     model.start_epoch(checkerboard)
     before = model(checkerboard)[1]
     with torch.no_grad():
-        model.lin["visual"].weight.normal_()
+        model.item_graph.graph.lin["visual"].weight.normal_()
     assert torch.equal(model(checkerboard)[1], before)  # the graph of this epoch
     evaluated = model.eval()(checkerboard)[1]
     assert not torch.equal(evaluated, before)
@@ -120,8 +125,6 @@ def test_evaluation_takes_the_weights_as_they_are(checkerboard, monkeypatch):
 
 
 def test_the_raw_features_are_searched_once(checkerboard, monkeypatch):
-    from crane_pyg.nn import frozen_item_graph
-
     searched = []
 
     def count(name, original):
@@ -130,20 +133,19 @@ def test_the_raw_features_are_searched_once(checkerboard, monkeypatch):
             original(x, *args, **kwargs),
         )[1]
 
-    for place in (module, frozen_item_graph):
+    for place in (frozen, latent):
         monkeypatch.setattr(place, "knn_graph", count(place.__name__[-6:], place.knn_graph))
     model = build(checkerboard)
     for _ in range(3):
         model.start_epoch(checkerboard)
         for _ in range(2):
             model.loss(checkerboard, *batch(checkerboard))
-    assert searched.count(("_graph", 12)) == searched.count(("_graph", 5)) == 1
+    assert searched.count(("frozen", 12)) == searched.count(("frozen", 5)) == 1
     assert len(searched) == 2 + 3 * 2
 
 
 def test_other_features_are_noticed(checkerboard):
-    model = build(checkerboard)
-    model.start_epoch(checkerboard)
+    model = build(checkerboard).eval()
     before = model(checkerboard)[1]
     other = copy.copy(checkerboard)
     other["item"].x_visual = torch.randn(40, 12)
@@ -159,9 +161,9 @@ def test_an_item_without_any_modality_keeps_its_collaborative_embedding(checkerb
     data["item"].visual_mask[6] = False
     model = build(data).double()
     model.start_epoch(data)
-    collaborative = model._collaborate(data)[1]
-    item = model(data)[1]
-    assert torch.equal(item[5], collaborative[5])
+    item, apart = model(data)[1], dense_propagation(model, data)
+    collaborative = apart[24:]
+    torch.testing.assert_close(item[5], collaborative[5])
     torch.testing.assert_close((item - collaborative)[6].norm().item(), 1.0)
     model.start_epoch(data)
     sum(model.loss(data, *batch(data)).values()).backward()
@@ -171,14 +173,15 @@ def test_an_item_without_any_modality_keeps_its_collaborative_embedding(checkerb
 def test_presets(checkerboard):
     for name in ("baby", "sports", "clothing"):
         preset = LATTICE.preset(name)
-        assert build(checkerboard, **preset.model | {"k": 3}).skip == 0.9
+        assert build(checkerboard, **preset.model | {"k": 3}).item_graph.graph.skip == 0.9
         assert preset.fit["lr"] == 5e-4
 
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "LATTICE(24, 40, 6, ui_layers=2, ii_layers=1, "
-        "features=ItemFeatures({'textual': 5, 'visual': 12}, trainable=False))"
+        "LATTICE(24, 40, 6, num_layers=2, num_item_layers=1, "
+        "item_graph=RefreshedItemGraph(LatentItemGraph("
+        "{'textual': 5, 'visual': 12}, k=3, skip=0.9), refresh='epoch'))"
     )
 
 

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.models import LGMRec
@@ -73,7 +74,7 @@ def test_scores_equal_the_dense_equations(checkerboard, hyper_layers, modality_l
 @pytest.mark.parametrize("chunk", [1 << 26, 100])
 def test_loss_by_hand(checkerboard, chunk, monkeypatch):
     monkeypatch.setattr(module, "_CHUNK", chunk)
-    model = build(checkerboard, beta=0.1, norm=0.5, num_hyperedges=8).eval()
+    model = build(checkerboard, beta=0.1, l2=0.5, num_hyperedges=8).eval()
     user, pos, neg = batch(checkerboard)
     terms = model.loss(checkerboard, user, pos, neg)
     z, h = model.views(checkerboard)
@@ -83,13 +84,18 @@ def test_loss_by_hand(checkerboard, chunk, monkeypatch):
     norms = sum(x.square().sum().sqrt() for x in (u, i, j))
     torch.testing.assert_close(terms["norm"], 0.5 * norms / 8)
 
+    contrast = contrast_by_hand(h["visual"], h["textual"], user, pos)
+    torch.testing.assert_close(terms["contrastive"], 0.1 * contrast)
+
+
+def contrast_by_hand(anchor, other, user, item):
+    """Row by row, among all users or items; what stands twice in the batch counts twice."""
     contrast = 0
-    for kind, rows in (("user", user), ("item", pos)):
-        x, y = getattr(h["visual"], kind), getattr(h["textual"], kind)
-        for row in rows:  # a user that stands twice counts twice
+    for x, y, rows in zip(anchor, other, (user, item), strict=True):
+        for row in rows:
             similarity = torch.cosine_similarity(x[row].unsqueeze(0), y) / 0.2
             contrast = contrast + similarity.logsumexp(0) - similarity[row]
-    torch.testing.assert_close(terms["contrastive"], 0.1 * contrast)
+    return contrast
 
 
 def test_the_chunks_of_the_contrast_have_the_same_gradients(checkerboard, monkeypatch):
@@ -125,11 +131,7 @@ def test_three_modalities_are_contrasted_in_pairs(checkerboard):
     _, h = model.views(data)
     user, pos, _ = batch(data)
     pairs = [("visual", "acoustic"), ("visual", "textual"), ("acoustic", "textual")]
-    losses = [
-        module._contrast(h[a].user, h[b].user, user, 0.2)
-        + module._contrast(h[a].item, h[b].item, pos, 0.2)
-        for a, b in pairs
-    ]
+    losses = [contrast_by_hand(h[a], h[b], user, pos) for a, b in pairs]
     torch.testing.assert_close(term, sum(losses) / 3)
 
 
@@ -160,10 +162,16 @@ def test_a_user_is_the_mean_of_the_items_that_have_the_modality():
         features=features,
         masks={"visual": torch.tensor([True, True, False])},
     )
-    model = build(data, modality_layers=0)
-    x, logit = model._modality(data, "visual")
-    torch.testing.assert_close(x.user, model.lin["visual"](torch.tensor([[2.0, 3.0]])))
-    torch.testing.assert_close(logit.user, model.hyperedge["visual"](torch.tensor([[4.0, 6.0]])))
+    model = build(data, modality_layers=0, num_layers=0, alpha=0.0).eval()
+    torch.nn.init.zeros_(model.user_embedding.weight)
+    z, h = model.views(data)
+    mean, total = torch.tensor([[2.0, 3.0]]), torch.tensor([[4.0, 6.0]])
+    torch.testing.assert_close(z.user, F.normalize(model.lin["visual"](mean)))
+    of_user, of_item = (
+        (model.hyperedge["visual"](x) / 0.2).softmax(1) for x in (total, features["visual"][:2])
+    )
+    hyperedge = of_item.T @ model.item_embedding.weight[:2]
+    torch.testing.assert_close(h["visual"].user, of_user @ hyperedge)
 
 
 def test_presets(checkerboard):
@@ -177,7 +185,7 @@ def test_presets(checkerboard):
 
 def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
-        "LGMRec(24, 40, 6, ui_layers=2, modality_layers=2, hyper_layers=1, num_hyperedges=4)"
+        "LGMRec(24, 40, 6, num_layers=2, modality_layers=2, hyper_layers=1, num_hyperedges=4)"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from crane_pyg.datasets import build_hetero_data
-from crane_pyg.nn.item_graph import FUSIONS
+from crane_pyg.nn.fusion import FUSIONS
 from crane_pyg.nn.models import MODELS
 
 NUM_USERS, NUM_ITEMS = 12, 24
@@ -15,7 +15,7 @@ WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
     **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},
-    "crane, letter": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
+    "crane, as printed": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
     "freedom, trained": ("freedom", {"trainable_features": True, "k": 3}),
     "lattice, trained": ("lattice", {"trainable_features": True, "k": 3}),
 }
@@ -49,6 +49,11 @@ def build(case, data):
     return MODELS[name].from_data(data, **settings | {"embedding_dim": 8})
 
 
+def trained_features(model, modality):
+    (name,) = [n for n, _ in model.named_parameters() if n.endswith(f"features.x.{modality}")]
+    return model.get_parameter(name).data
+
+
 def step(model, data):
     """Losses and gradients of one batch, then embeddings."""
     torch.manual_seed(1)
@@ -70,9 +75,9 @@ def test_what_an_item_lacks_does_not_matter(case, count):
     clean, dirty = world(count), world(count, garbage=50.0)
     model, other = build(case, clean), build(case, dirty)
     for m in NAMES[:count] if "trained" in case else ():
-        other.features.x[m].data.copy_(model.features.x[m].data)
-        lacks = ~clean["item"][f"{m}_mask"]
-        other.features.x[m].data[lacks] = 50.0
+        copied, dirtied = (trained_features(x, m) for x in (model, other))
+        dirtied.copy_(copied)
+        dirtied[~clean["item"][f"{m}_mask"]] = 50.0
     ours, theirs = step(model, clean), step(other, dirty)
     for part, dirty_part in zip(ours[:2], theirs[:2], strict=True):
         assert part.keys() == dirty_part.keys()

@@ -111,7 +111,7 @@ def test_modalities_join_from_fine_to_coarse():
 
 
 def test_weight_decay_is_the_optimisers(checkerboard):
-    (group,) = build(checkerboard, weight_decay=0.5).parameter_groups(0.1)
+    (group,) = build(checkerboard, l2=0.5).parameter_groups(0.1)
     assert (group["lr"], group["weight_decay"]) == (0.1, 0.5)
     assert torch.optim.Adam([group]).param_groups[0]["weight_decay"] == 0.5
 

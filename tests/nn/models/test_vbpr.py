@@ -51,7 +51,7 @@ def test_the_features_are_a_second_half(data):
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_loss_by_hand(data, squared):
-    model = VBPR.from_data(data, embedding_dim=4, reg=0.3, squared=squared).double()
+    model = VBPR.from_data(data, embedding_dim=4, l2=0.3, squared=squared).double()
     terms = model.loss(data, USER, POS, NEG)
     user, item = dense(model, data)
     bpr, squares = 0, [0, 0, 0]
@@ -68,7 +68,7 @@ def test_loss_by_hand(data, squared):
 
 
 def test_a_batch_has_the_gradient_of_the_whole(data):
-    model = VBPR.from_data(data, embedding_dim=4, reg=0).double()
+    model = VBPR.from_data(data, embedding_dim=4, l2=0).double()
     grads = torch.autograd.grad(model.loss(data, USER, POS, NEG)["bpr"], model.parameters())
     user, item = model(data)
     margin = (user[USER] * (item[POS] - item[NEG])).sum(1)

@@ -1,0 +1,93 @@
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import ModuleList
+from torch_geometric.nn.inits import reset
+from torch_geometric.nn.resolver import activation_resolver
+
+from crane_pyg.choices import check_choice
+from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.graphs import DegreeThinning
+from crane_pyg.ops import CSRGraph
+
+Readout = Literal["last", "mean", "sum"]
+
+
+class CollaborativeEncoder(torch.nn.Module):
+    r"""Passes the embeddings of users and items over the user-item graph (eq. 2-4).
+
+    Layers of :class:`~crane_pyg.nn.BipartiteConv` and a readout over them; without weights and
+    activation, and with the mean, it is LightGCN.
+
+    Args:
+        embedding_dim (int): :math:`d`. (default: ``64``)
+        num_layers (int): :math:`L_{UI}`. (default: ``2``)
+        conv_weight (bool): :math:`\mathbf{W}^{(l)}` of eq. 3. (default: ``False``)
+        act (str, optional): :math:`\sigma` of eq. 3, by the name of a torch activation.
+            (default: ``None``)
+        readout (str): ``'last'``, ``'mean'`` or ``'sum'`` over the layers and what comes in.
+            (default: ``'mean'``)
+        thinning (DegreeThinning, optional): drops edges in training. (default: ``None``)
+
+    Raises:
+        ValueError: if the activation or the readout is unknown.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        *,
+        conv_weight: bool = False,
+        act: str | None = None,
+        readout: Readout = "mean",
+        thinning: DegreeThinning | None = None,
+    ) -> None:
+        super().__init__()
+        check_choice("readout", readout, Readout)
+        width = embedding_dim if conv_weight else None
+        sigma = None if act is None else activation_resolver(act)
+        self.convs = ModuleList(BipartiteConv(width, act=sigma) for _ in range(num_layers))
+        self.readout = readout
+        self.thinning = thinning
+
+    def reset_parameters(self) -> None:
+        reset(self.convs)
+        self.start_epoch()
+
+    def start_epoch(self) -> None:
+        """To be called as each epoch begins; the edges that stay are drawn anew."""
+        if self.thinning is not None:
+            self.thinning.start_epoch()
+
+    def forward(
+        self, user: Tensor, item: Tensor, graphs: tuple[CSRGraph, CSRGraph]
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings that know their neighbours.
+
+        Args:
+            user (Tensor): embeddings of the users.
+            item (Tensor): embeddings of the items.
+            graphs: user-to-item and item-to-user edges with Laplacian weights.
+
+        Shapes:
+            - **user:** ``[M, d]``, **item:** ``[N, d]``
+            - **output:** the same
+        """
+        to_item, to_user = graphs if self.thinning is None else self.thinning(graphs)
+        users, items = [user], [item]
+        for conv in self.convs:
+            user, item = conv((item, None), to_user), conv((user, None), to_item)
+            users.append(user)
+            items.append(item)
+        if self.readout == "last":
+            return user, item
+        scale = 1 / len(users) if self.readout == "mean" else 1.0
+        return scale * sum(users[1:], users[0]), scale * sum(items[1:], items[0])
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}(num_layers={len(self.convs)}, readout={self.readout!r}, "
+            f"thinning={self.thinning})"
+        )

@@ -1,0 +1,127 @@
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
+
+from crane_pyg.schema import check_modalities
+
+ROUNDING = 1e-5  # what a row of length one may be off its own copy
+
+
+class Space(NamedTuple):
+    """Items as points; those that lie close to each other are linked.
+
+    Shapes:
+        - **parts:** ``[N, d_m]`` each, side by side: of each modality, or one for all of them
+        - **masks:** ``[N]`` bool each, false where an item has nothing in that part
+        - **weight:** a number: how much the graph of this space counts beside those of others
+    """
+
+    parts: list[Tensor]
+    masks: list[Tensor]
+    weight: Tensor | float = 1.0
+
+
+class Fusion(torch.nn.Module):
+    """How the modalities of an item become what items are compared by.
+
+    A fusion is a file in this folder with a subclass: :meth:`forward` gives the space, or the
+    spaces, in which :class:`~crane_pyg.nn.graphs.LearnedItemGraph` looks for neighbours.
+
+    Args:
+        modalities (dict): width of the features of each modality, by name.
+        channels (int): width :math:`d` after projection. (default: ``64``)
+        center (bool): take the mean of each modality away, of rows of length one, so that cosines
+            tell apart what encoders put into a narrow cone. (default: ``True``)
+
+    Raises:
+        ValueError: if there is no modality.
+    """
+
+    learns: ClassVar[bool] = True
+    """Whether there is something to learn; if not, the graph never changes."""
+    modality_share: Tensor
+    """Weight of each modality beside the others, ``[K]``."""
+
+    def __init__(
+        self, modalities: Mapping[str, int], channels: int = 64, *, center: bool = True
+    ) -> None:
+        super().__init__()
+        check_modalities(modalities)
+        self.modalities = dict(modalities)
+        self.channels = channels
+        self.center = center
+        self.register_buffer("modality_share", torch.ones(len(modalities)))
+
+    @property
+    def num_spaces(self) -> int:
+        """Of how many spaces :meth:`forward` gives."""
+        return 1
+
+    def reset_parameters(self) -> None:
+        torch.nn.init.ones_(self.modality_share)
+        for module in self.children():
+            reset(module)
+
+    def forward(self, data: HeteroData) -> list[Space]:
+        """The spaces in which neighbours are looked for.
+
+        Args:
+            data: the graph; ``data['item']`` has ``x_m`` and ``m_mask`` for each modality m.
+
+        Shapes:
+            - **data['item']:** ``x_m`` ``[N, d_m]``, of which only the directions of rows matter,
+              and ``m_mask`` ``[N]`` bool, false where an item lacks the modality
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def warm_start(self, data: HeteroData) -> dict[str, Tensor]:
+        """Start from the features' own geometry, which random weights blur.
+
+        Args:
+            data: as :meth:`forward` takes it.
+
+        Returns:
+            the features of each modality on their top singular vectors, ``[N, rank]``: what the
+            modalities can be weighed by.
+        """
+        return {m: x @ self.singular_vectors(x) for m, x in self.unit_features(data).items()}
+
+    def singular_vectors(self, x: Tensor) -> Tensor:
+        """The top singular vectors, which keep cosines as well as any linear map to
+        :attr:`channels` can.
+
+        Args:
+            x (Tensor): features.
+
+        Shapes:
+            - **x:** ``[N, d_m]``
+            - **output:** ``[d_m, rank]``, of rank :attr:`channels` or less
+        """
+        return torch.svd_lowrank(x, min(self.channels, *x.shape))[2]
+
+    def masks(self, data: HeteroData) -> dict[str, Tensor]:
+        """By modality ``[N]`` bool, false where an item lacks it."""
+        return {m: data["item"][f"{m}_mask"] for m in self.modalities}
+
+    def unit_features(self, data: HeteroData) -> dict[str, Tensor]:
+        """By modality ``[N, d_m]``: rows of length one, or of zeros where the item lacks the
+        modality or is its very mean."""
+        xs = {}
+        for m, mask in self.masks(data).items():
+            lacking = ~mask.unsqueeze(1)
+            x = F.normalize(data["item"][f"x_{m}"], dim=1).masked_fill(lacking, 0)
+            if self.center:
+                x = (x - x.sum(0) / mask.sum().clamp(min=1)).masked_fill(lacking, 0)
+                norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+                x = x / norm.masked_fill(norm < ROUNDING, torch.inf)
+            xs[m] = x
+        return xs
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.modalities}, {self.channels})"

@@ -1,0 +1,215 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from crane_pyg.choices import check_choice, options_of
+from crane_pyg.nn.conv import ProfileAggregation
+from crane_pyg.nn.encoder import CollaborativeEncoder, Readout
+from crane_pyg.nn.fusion import FUSIONS, Fusion, FusionName, RCAFusion
+from crane_pyg.nn.graphs import (
+    Degrees,
+    DegreeThinning,
+    ItemGraph,
+    LearnedItemGraph,
+    Refresh,
+    RefreshedItemGraph,
+)
+from crane_pyg.nn.models.recommender import Preset
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, Regularised
+from crane_pyg.ops import AttentionImpl
+from crane_pyg.transforms import DropMode
+
+
+@dataclass(frozen=True)
+class CRANESettings:
+    r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as commands and files have them, all beside
+    each other; :meth:`arguments` turns them into the objects that the model is made of.
+
+    Args:
+        embedding_dim: :math:`d`. (default: ``64``)
+        num_layers: :math:`L_{UI}`. (default: ``2``)
+        num_item_layers: :math:`L_{II}`. (default: ``1``)
+        num_rounds: :math:`R`, rounds of attention. (default: ``1``)
+        k: neighbours of each item. (default: ``5``)
+        loop: whether an item is the first of its own neighbours; the paper does not say.
+            (default: ``True``)
+        fusion: what items are linked by, see :mod:`crane_pyg.nn.fusion`; ``None`` leaves the item
+            graph and all that follows from it out. (default: ``'rca'``)
+        center: take the mean of each modality's features away; the paper does not.
+            (default: ``True``)
+        dual_fusion: see :class:`~crane_pyg.nn.models.CRANE`. (default: ``True``)
+        drop_edge: ``'bernoulli'`` (eq. 2) or ``'multinomial'``, see
+            :class:`~crane_pyg.nn.graphs.DegreeThinning`. (default: ``None``)
+        drop_ratio: share of the edges that ``'multinomial'`` drops. (default: ``0.8``)
+        drop_degree: degrees in the Laplacian weights, those of the ``'full'`` graph (as printed) or
+            of the ``'sampled'`` one. (default: ``'full'``)
+        conv_weight: :math:`\mathbf{W}^{(l)}` of eq. 3. (default: ``False``)
+        act: :math:`\sigma` of eq. 3, by name. (default: ``None``)
+        readout: ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
+        profile: :class:`~crane_pyg.nn.UserProfile` of eq. 5. (default: ``'sum'``)
+        semantic_profile: that of eq. 16. (default: ``'sqrt'``)
+        normalize: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``True``)
+        gain: see there. (default: ``False``)
+        refresh: when the item graph is rebuilt, see
+            :class:`~crane_pyg.nn.graphs.RefreshedItemGraph`; ``'step'``, in every batch, is what
+            the paper prints. (default: ``'epoch'``)
+        graph_lr: learning rate of the item graph's parameters relative to the others'.
+            (default: ``0.1``)
+        beta: weight of the contrastive term; on the data we have, none does best.
+            (default: ``0.0``)
+        temperature: :math:`\tau`. (default: ``0.2``)
+        l2: weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
+        l2_of: what it weighs, see :class:`~crane_pyg.nn.objectives.L2`; the paper has ``'all'``.
+            (default: ``'batch'``)
+        reduction: ``'mean'`` or ``'sum'`` (as printed) over the batch, of both losses.
+            (default: ``'mean'``)
+        impl: of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+        warm_start: start the item graph from the features' own geometry, see
+            :meth:`~crane_pyg.nn.graphs.LearnedItemGraph.warm_start`; the paper has Xavier's
+            initialisation throughout. (default: ``True``)
+        only_modalities: the modalities to use. (default: all that there are)
+
+    Raises:
+        ValueError: if a choice is unknown.
+    """
+
+    embedding_dim: int = 64
+    num_layers: int = 2
+    num_item_layers: int = 1
+    num_rounds: int = 1
+    k: int = 5
+    loop: bool = True
+    fusion: FusionName | None = "rca"
+    center: bool = True
+    dual_fusion: bool = True
+    drop_edge: DropMode | None = None
+    drop_ratio: float = 0.8
+    drop_degree: Degrees = "full"
+    conv_weight: bool = False
+    act: str | None = None
+    readout: Readout = "mean"
+    profile: ProfileAggregation = "sum"
+    semantic_profile: ProfileAggregation = "sqrt"
+    normalize: bool = True
+    gain: bool = False
+    refresh: Refresh = "epoch"
+    graph_lr: float = 0.1
+    beta: float = 0.0
+    temperature: float = 0.2
+    l2: float = 1e-3
+    l2_of: Regularised = "batch"
+    reduction: Literal["mean", "sum"] = "mean"
+    impl: AttentionImpl = "auto"
+    warm_start: bool = True
+    only_modalities: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if options_of(field.type):
+                check_choice(field.name, getattr(self, field.name), field.type)
+
+    def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
+        """What the constructor of :class:`~crane_pyg.nn.models.CRANE` takes beside the sizes.
+
+        Args:
+            modalities: width of the features of each modality, by name.
+            num_items: :math:`N`.
+
+        Raises:
+            ValueError: if there is no modality but a fusion, or :attr:`only_modalities` names one
+                that there is not.
+        """
+        return {
+            "embedding_dim": self.embedding_dim,
+            "encoder": self._encoder(),
+            "item_graph": self._item_graph(modalities, num_items),
+            "num_item_layers": self.num_item_layers,
+            "semantic_profile": self.semantic_profile,
+            "dual_fusion": self.dual_fusion,
+            "objective": self._objective(),
+            "graph_lr": self.graph_lr,
+        }
+
+    def _encoder(self) -> CollaborativeEncoder:
+        thinning = None
+        if self.drop_edge is not None:
+            thinning = DegreeThinning(self.drop_edge, self.drop_ratio, self.drop_degree)
+        return CollaborativeEncoder(
+            self.embedding_dim,
+            self.num_layers,
+            conv_weight=self.conv_weight,
+            act=self.act,
+            readout=self.readout,
+            thinning=thinning,
+        )
+
+    def _item_graph(self, modalities: Mapping[str, int], num_items: int) -> ItemGraph | None:
+        if self.only_modalities is not None:
+            if not set(self.only_modalities) <= set(modalities):
+                raise ValueError(
+                    f"only_modalities must be some of {[*modalities]} (got {self.only_modalities})"
+                )
+            modalities = {m: d for m, d in modalities.items() if m in self.only_modalities}
+        if self.fusion is None:
+            return None
+        graph = LearnedItemGraph(self._fusion(modalities), self.k, loop=self.loop)
+        return RefreshedItemGraph(graph, num_items, self.refresh if graph.learns else None)
+
+    def _fusion(self, modalities: Mapping[str, int]) -> Fusion:
+        assert self.fusion is not None
+        kind = FUSIONS[self.fusion]
+        if not issubclass(kind, RCAFusion):
+            return kind(modalities, self.embedding_dim, center=self.center)
+        return kind(
+            modalities,
+            self.embedding_dim,
+            center=self.center,
+            num_rounds=self.num_rounds,
+            profile=self.profile,
+            normalize=self.normalize,
+            gain=self.gain,
+            impl=self.impl,
+        )
+
+    def _objective(self) -> Objective:
+        contrastive = None
+        if self.beta > 0:
+            contrastive = InfoNCE(self.beta, self.temperature, self.reduction)
+        return Objective(BPRLoss(self.reduction), contrastive, L2(self.l2, self.l2_of))
+
+
+PAPER: dict[str, Any] = {
+    "warm_start": False,
+    "center": False,
+    "drop_edge": "bernoulli",
+    "conv_weight": True,
+    "act": "relu",
+    "readout": "last",
+    "profile": "sum",
+    "semantic_profile": "sum",
+    "normalize": False,
+    "refresh": "step",
+    "graph_lr": 1.0,
+    "l2_of": "all",
+    "reduction": "sum",
+}
+
+
+def _table3(
+    num_rounds: int, k: int, l2: float, temperature: float, beta: float, lr: float
+) -> Preset:
+    """A column of Table 3; what its rows have in common is written out here."""
+    model = {"num_layers": 2, "num_item_layers": 1, "embedding_dim": 64}
+    model |= {"num_rounds": num_rounds, "k": k}
+    loss = {"l2": l2, "temperature": temperature, "beta": beta}
+    fit = {"lr": lr, "batch_size": 1024, "epochs": 250, "patience": 5}
+    return Preset(PAPER | model | loss, fit)
+
+
+PRESETS = {
+    "paper": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
+    "baby": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
+    "sports": _table3(2, 15, l2=1e-3, temperature=0.5, beta=0.7, lr=5e-5),
+    "clothing": _table3(3, 10, l2=1e-3, temperature=0.4, beta=0.7, lr=1e-4),
+    "electronics": _table3(3, 10, l2=5e-4, temperature=0.5, beta=0.6, lr=1e-4),
+}

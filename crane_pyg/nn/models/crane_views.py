@@ -1,0 +1,36 @@
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Views(NamedTuple):
+    """Collaborative and semantic embeddings of CRANE.
+
+    Shapes:
+        - **e_user**, **h_user:** ``[M, d]``
+        - **e_item**, **h_item:** ``[N, d]``
+    """
+
+    e_user: Tensor
+    h_user: Tensor
+    e_item: Tensor
+    h_item: Tensor
+
+    def rows(self, user: Tensor, item: Tensor) -> "Views":
+        """Both views of some users and items."""
+        pairs = zip(self, (user, user, item, item), strict=True)
+        return Views(*(x.index_select(0, rows) for x, rows in pairs))
+
+    def ranked(self, apart: bool) -> list[tuple[Tensor, Tensor]]:
+        r"""Users and items of each ranking that is learned: of :math:`\mathbf{z} = \mathbf{e} +
+        \mathbf{h}` (eq. 17), or of either view apart."""
+        if apart:
+            return [(self.e_user, self.e_item), (self.h_user, self.h_item)]
+        return [(self.e_user + self.h_user, self.e_item + self.h_item)]
+
+    def contrasted(self, item: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What eq. 19 brings together: all users, and the distinct ones of some items."""
+        item = torch.unique(item)
+        pair = self.e_item.index_select(0, item), self.h_item.index_select(0, item)
+        return [(self.e_user, self.h_user), pair]

@@ -1,0 +1,66 @@
+from typing import ClassVar, Literal, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+Similarity = Literal["inner", "cosine"]
+
+
+class Triplets(NamedTuple):
+    """The embeddings of a batch and whose they are, items that were taken before those that were
+    not.
+
+    Shapes:
+        - **user:** ``[B, d]``
+        - **item:** ``[1 + n, B, d]``: a positive and :math:`n` negatives for each user
+        - **user_id:** ``[B]``
+        - **item_id:** ``[1 + n, B]``
+    """
+
+    user: Tensor
+    item: Tensor
+    user_id: Tensor
+    item_id: Tensor
+
+    @property
+    def inner(self) -> Tensor:
+        """Inner products ``[1 + n, B]`` of each user and the items."""
+        return (self.user * self.item).sum(-1)
+
+
+class RankingLoss:
+    """What makes the items that a user took score above those they did not.
+
+    A loss is a file in this folder with a frozen dataclass: its fields are the loss's settings,
+    :attr:`name` is what training records it as, and :meth:`__call__` computes it. Losses on cosines
+    set :attr:`similarity`; evaluation scores by the same.
+    """
+
+    name: ClassVar[str]
+    similarity: Similarity = "inner"
+
+    def __call__(self, batch: Triplets) -> Tensor:
+        """The loss of one batch.
+
+        Args:
+            batch (Triplets): embeddings and ids.
+
+        Returns:
+            a number.
+        """
+        raise NotImplementedError
+
+    def scores(self, user: Tensor, item: Tensor) -> Tensor:
+        """The score of every pair, by which items are ranked.
+
+        Args:
+            user (Tensor): rows of users' embeddings.
+            item (Tensor): rows of items' embeddings.
+
+        Shapes:
+            - **user:** ``[m, d]``, **item:** ``[n, d]``
+            - **output:** ``[m, n]``
+        """
+        if self.similarity == "cosine":
+            user, item = F.normalize(user, dim=-1), F.normalize(item, dim=-1)
+        return user @ item.T

@@ -1,0 +1,89 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from crane_pyg.choices import check_choice
+from crane_pyg.nn.objectives.losses import l2_of_batch, norm_of_batch
+
+Regularised = Literal["batch", "all"]
+
+
+@dataclass(frozen=True)
+class Regulariser:
+    """What keeps embeddings or parameters small.
+
+    Args:
+        weight: of the term in the whole loss.
+    """
+
+    name: ClassVar[str]
+    weight: float
+
+    def __call__(self, embeddings: Sequence[Tensor], parameters: Iterable[Tensor]) -> Tensor:
+        """The weighted term.
+
+        Args:
+            embeddings: of the batch's users, positive items, negative items.
+            parameters: all of the model's.
+
+        Shapes:
+            - **embeddings:** ``[B, d]`` each
+            - **output:** a number
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class L2(Regulariser):
+    """Squared norms.
+
+    Args:
+        weight: of the term in the whole loss.
+        of: ``'batch'``, half the squares of the batch's embeddings per row of the batch, or
+            ``'all'``, the squares of all parameters. (default: ``'batch'``)
+
+    Raises:
+        ValueError: if ``of`` is neither.
+    """
+
+    name: ClassVar[str] = "l2"
+    of: Regularised = "batch"
+
+    def __post_init__(self) -> None:
+        check_choice("of", self.of, Regularised)
+
+    def __call__(self, embeddings: Sequence[Tensor], parameters: Iterable[Tensor]) -> Tensor:
+        if self.of == "all":
+            return self.weight * torch.stack([p.square().sum() for p in parameters]).sum()
+        return self.weight * l2_of_batch(*embeddings)
+
+
+@dataclass(frozen=True)
+class Norm(Regulariser):
+    """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them.
+
+    Args:
+        weight: of the term in the whole loss.
+    """
+
+    name: ClassVar[str] = "norm"
+
+    def __call__(self, embeddings: Sequence[Tensor], parameters: Iterable[Tensor]) -> Tensor:
+        return self.weight * norm_of_batch(*embeddings)
+
+
+@dataclass(frozen=True)
+class MeanSquare(Regulariser):
+    """The mean square of each embedding's entries, summed over the embeddings.
+
+    Args:
+        weight: of the term in the whole loss.
+    """
+
+    name: ClassVar[str] = "l2"
+
+    def __call__(self, embeddings: Sequence[Tensor], parameters: Iterable[Tensor]) -> Tensor:
+        return self.weight * torch.stack([x.square().mean() for x in embeddings]).sum()

@@ -1,0 +1,28 @@
+"""The interactions of a data set as graphs that layers walk on."""
+
+from torch_geometric.data import HeteroData
+
+from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.schema import USER_TO_ITEM, sizes
+from crane_pyg.transforms import bipartite_norm
+
+
+def user_item_graphs(data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
+    """User-to-item and item-to-user edges with Laplacian weights (eq. 1 and 3-4).
+
+    Args:
+        data: the graph; its edges from users to items count.
+    """
+    edge_index, size = data[USER_TO_ITEM].edge_index, sizes(data)
+    graph = csr_graph(edge_index, bipartite_norm(edge_index, size), size=size)
+    return graph, graph.transpose()
+
+
+def item_to_user_graph(data: HeteroData) -> CSRGraph:
+    """Item-to-user edges with weights of one.
+
+    Args:
+        data: the graph; its edges from users to items count.
+    """
+    num_users, num_items = sizes(data)
+    return csr_graph(data[USER_TO_ITEM].edge_index.flip(0), size=(num_items, num_users))

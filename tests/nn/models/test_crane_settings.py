@@ -1,0 +1,53 @@
+import inspect
+
+import pytest
+
+from crane_pyg.nn.fusion import FUSIONS
+from crane_pyg.nn.models import CRANE
+from crane_pyg.nn.models.crane_settings import CRANESettings
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
+
+WIDTHS = {"textual": 5, "visual": 12}
+
+
+def arguments(**settings):
+    return CRANESettings(**settings).arguments(WIDTHS, 40)
+
+
+def test_the_defaults_are_those_of_the_constructor():
+    flat = arguments(fusion=None)
+    parameters = inspect.signature(CRANE).parameters
+    assert set(flat) == set(parameters) - {"num_users", "num_items"}
+    for name in ("embedding_dim", "num_item_layers", "semantic_profile", "dual_fusion", "graph_lr"):
+        assert flat[name] == parameters[name].default
+    model = CRANE(3, 4)
+    assert repr(model.encoder) == repr(flat["encoder"])
+    assert (model.objective, model.item_graph) == (flat["objective"], flat["item_graph"])
+
+
+def test_the_objective():
+    flat = arguments(l2=0.5, l2_of="all", beta=0.3, temperature=0.4, reduction="sum")
+    expected = Objective(BPRLoss("sum"), InfoNCE(0.3, 0.4, "sum"), L2(0.5, "all"))
+    assert flat["objective"] == expected
+
+
+def test_the_encoder():
+    flat = arguments(num_layers=3, readout="sum", drop_edge="multinomial", drop_ratio=0.5)
+    assert repr(flat["encoder"]) == (
+        "CollaborativeEncoder(num_layers=3, readout='sum', "
+        "thinning=DegreeThinning('multinomial', ratio=0.5, degrees='full'))"
+    )
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_the_item_graph(name):
+    graph = arguments(fusion=name, k=3, refresh=2, only_modalities=["visual"])["item_graph"]
+    assert type(graph.graph.fusion) is FUSIONS[name]
+    assert graph.refresh == (2 if graph.learns else None)
+    assert graph.graph.k == 3
+    assert graph.graph.fusion.modalities == {"visual": 12}
+
+
+def test_an_unknown_setting():
+    with pytest.raises(TypeError, match="kk"):
+        CRANESettings(kk=3)
