@@ -16,7 +16,8 @@ ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
     ("", "schema", "choices", "files"),  # readable from everywhere
     ("ops", "encoders"),
-    ("nn.conv", "nn.attention", "nn.objectives", "nn.kept", "transforms"),
+    ("nn.kept",),
+    ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion",),
     ("nn.graphs",),

@@ -13,10 +13,10 @@ from torch_geometric.data import HeteroData
 from benchmarks.gpu.rulers import products_in
 from benchmarks.gpu.session import Record, Session
 from benchmarks.gpu.timing import Stopwatch, forget
-from crane_pyg.experiments import construct
+from crane_pyg.experiments import construct_model
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import TripletSampler
+from crane_pyg.training import TripletSampler, build_optimizer
 
 MODELS: dict[str, tuple[str, dict[str, Any], str]] = {
     "CRANE, Nyström": ("crane", {"impl": "nystrom"}, "float32"),
@@ -37,8 +37,8 @@ class Trainee:
     def __init__(self, session: Session, data: HeteroData, label: str, batch_size: int) -> None:
         model, settings, _ = MODELS[label]
         self.data = data
-        self.net: Recommender = construct(model, data, settings, 0).to(session.device).train()
-        self.optimizer = torch.optim.Adam(self.net.parameter_groups(1e-3), fused=True)
+        self.net: Recommender = construct_model(model, data, settings, 0).to(session.device).train()
+        self.optimizer = build_optimizer(self.net, 1e-3)
         edge_index = data[USER_TO_ITEM].edge_index
         self.sampler = TripletSampler(edge_index, data["item"].num_nodes, batch_size)
 

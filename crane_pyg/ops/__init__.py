@@ -1,6 +1,7 @@
 """Pure functions: tensors in, tensors out."""
 
 from crane_pyg.ops.attention import AttentionImpl, tanh_attention, tanh_attention_error
+from crane_pyg.ops.distinct import distinct
 from crane_pyg.ops.dropout import dropout
 from crane_pyg.ops.fill import fill_missing
 from crane_pyg.ops.graph_recall import Recall, graph_recall
@@ -13,6 +14,7 @@ __all__ = [
     "KNNImpl",
     "Recall",
     "csr_graph",
+    "distinct",
     "dropout",
     "edge_cosine",
     "fill_missing",

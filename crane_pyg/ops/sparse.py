@@ -197,6 +197,8 @@ class _SpMM(torch.autograd.Function):
 def _product(rowptr: Tensor, col: Tensor, weight: Tensor, x: Tensor) -> Tensor:
     # Into a given output: torch's `mm` fills and copies one of its own, half of its time on a CPU.
     out = x.new_empty(rowptr.numel() - 1, x.size(1))
+    if col.numel() == 0:  # which cuSPARSE refuses
+        return out.zero_()
     return torch.addmm(out, _csr(rowptr, col, weight, x.size(0)), x, beta=0, out=out)
 
 

@@ -42,9 +42,10 @@ class Checkpoint:
         state = {
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
+            "device": generator.device.type,
             "sampler_rng": generator.get_state(),
             "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if generator.device.type == "cuda" else [],
+            "cuda_rng": torch.cuda.get_rng_state() if generator.device.type == "cuda" else None,
             "result": vars(result),
             "settings": settings,
             "best": best_state,
@@ -87,9 +88,12 @@ class Checkpoint:
         except RuntimeError as error:
             raise ValueError(f"{self.path} belongs to another model: {error}") from error
         optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["sampler_rng"])
-        torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"]:
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
         vars(result).update(state["result"])
+        torch.set_rng_state(state["torch_rng"])
+        if state["device"] == generator.device.type:
+            generator.set_state(state["sampler_rng"])
+            if state["cuda_rng"] is not None:
+                torch.cuda.set_rng_state(state["cuda_rng"])
+        else:  # one device's generator cannot go on where another's stopped
+            generator.manual_seed(settings["seed"] + len(result.history))
         return state["best"]

@@ -13,7 +13,7 @@ from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.nn.models import MODELS
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler, fit
-from crane_pyg.training.loop import peak_memory_mb, reset_peak_memory
+from crane_pyg.training.memory import peak_memory_mb, reset_peak_memory
 from tests.gpu.gpu_device import DEVICE, copy_to, needs_cuda, synchronise
 
 WAITING = {

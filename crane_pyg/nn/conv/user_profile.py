@@ -9,6 +9,7 @@ from torch_geometric.utils import is_sparse, to_edge_index
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
+from crane_pyg.nn.kept import KeptFor
 from crane_pyg.ops import CSRGraph
 
 ProfileAggregation = Literal["sum", "mean", "max", "attention", "sqrt"]
@@ -47,6 +48,7 @@ class UserProfile(WeightedSumConv):
         super().__init__(inner, **kwargs)
         self.profile = aggr
         self.channels = channels
+        self._are_ones: KeptFor[bool] = KeptFor()
         self.reset_parameters()
 
     def forward(  # type: ignore[override]
@@ -76,7 +78,7 @@ class UserProfile(WeightedSumConv):
         Raises:
             ValueError: if a weight is not one, or ``num_users`` contradicts the graph.
         """
-        _refuse_weights(edge_index)
+        self._refuse_weights(edge_index)
         size = (x.size(0), _num_users(edge_index, num_users))
         if self.profile in ("max", "attention"):
             return self._gather(x, edge_index, size, mask)
@@ -109,6 +111,19 @@ class UserProfile(WeightedSumConv):
             edge_index = edge_index[:, mask[edge_index[0]]]
         return self.propagate(edge_index, x=(x, None), edge_weight=None, size=size)
 
+    def _refuse_weights(self, edge_index: Adj | CSRGraph) -> None:
+        """Looked at once for the same weights: the host waits for what it finds."""
+        weight: Tensor | None = None
+        if isinstance(edge_index, CSRGraph):
+            weight = edge_index.weight
+        elif isinstance(edge_index, SparseTensor):
+            weight = edge_index.storage.value()
+        elif is_sparse(edge_index):
+            weight = edge_index.values()
+        if weight is not None and not self._are_ones((weight,), lambda: bool((weight == 1).all())):
+            low, high = weight.min().item(), weight.max().item()
+            raise ValueError(f"edge weights must be one in a user profile (got {low:g}..{high:g})")
+
     def __repr__(self) -> str:
         channels = "" if self.channels is None else f", channels={self.channels}"
         return f"{self.__class__.__name__}({self.profile!r}{channels})"
@@ -130,16 +145,3 @@ def _num_users(edge_index: Adj | CSRGraph, given: int | None) -> int:
         return given
     user = edge_index[1]
     return int(user.max()) + 1 if user.numel() else 0
-
-
-def _refuse_weights(edge_index: Adj | CSRGraph) -> None:
-    weight: Tensor | None = None
-    if isinstance(edge_index, CSRGraph):
-        weight = edge_index.weight
-    elif isinstance(edge_index, SparseTensor):
-        weight = edge_index.storage.value()
-    elif is_sparse(edge_index):
-        weight = edge_index.values()
-    if weight is not None and not bool((weight == 1).all()):
-        low, high = weight.min().item(), weight.max().item()
-        raise ValueError(f"edge weights must be one in a user profile (got {low:g}..{high:g})")

@@ -115,11 +115,12 @@ class Fusion(torch.nn.Module):
         xs = {}
         for m, mask in self.masks(data).items():
             lacking = ~mask.unsqueeze(1)
-            x = F.normalize(data["item"][f"x_{m}"], dim=1).masked_fill(lacking, 0)
+            # In place on the one copy: of a large catalogue each copy takes a gigabyte.
+            x = F.normalize(data["item"][f"x_{m}"], dim=1).masked_fill_(lacking, 0)
             if self.center:
-                x = (x - x.sum(0) / mask.sum().clamp(min=1)).masked_fill(lacking, 0)
+                x.sub_(x.sum(0) / mask.sum().clamp(min=1)).masked_fill_(lacking, 0)
                 norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-                x = x / norm.masked_fill(norm < ROUNDING, torch.inf)
+                x.div_(norm.masked_fill_(norm < ROUNDING, torch.inf))
             xs[m] = x
         return xs
 

@@ -1,4 +1,5 @@
 import inspect
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,10 +12,12 @@ from typing_extensions import Self
 from crane_pyg.nn.conv import ProfileAggregation, SemanticConv, UserProfile
 from crane_pyg.nn.encoder import CollaborativeEncoder
 from crane_pyg.nn.graphs import ItemGraph
+from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.crane_settings import PRESETS, CRANESettings
 from crane_pyg.nn.models.crane_views import Views
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import L2, Objective, Triplets
+from crane_pyg.ops import CSRGraph, distinct
 from crane_pyg.schema import modalities, sizes
 
 
@@ -29,10 +32,9 @@ class CRANE(Recommender):
     .. math::
         \hat{y}_{ui} = (\mathbf{e}_u + \mathbf{h}_u)^{\top} (\mathbf{e}_i + \mathbf{h}_i).
 
-    As printed the recipe loses to LightGCN on real data, so the defaults are the reading that does
-    best on validation (``benchmarks/results/``); ``CRANE.preset('paper')`` is the recipe as
-    printed, and ``CRANE.preset('baby')`` and so on are that with Table 3's values.
-    :meth:`from_data` constructs the parts from flat settings.
+    Defaults are the reading that does best on validation (``benchmarks/results/``); the recipe as
+    printed, ``CRANE.preset('paper')`` and with Table 3's values ``CRANE.preset('baby')`` and so on,
+    loses to LightGCN on real data. :meth:`from_data` constructs the parts from flat settings.
 
     Args:
         num_users, num_items (int): sizes.
@@ -52,8 +54,7 @@ class CRANE(Recommender):
             (default: ``0.1``)
 
     Raises:
-        ValueError: if branches trained apart lack an item graph, have a contrastive term or are
-            compared by cosine.
+        ValueError: if branches trained apart lack an item graph, or contrast, or compare by cosine.
     """
 
     objective: Objective
@@ -80,8 +81,7 @@ class CRANE(Recommender):
         if not dual_fusion and not apart:
             raise ValueError(
                 "branches trained apart need an item graph, no contrastive term and inner products "
-                f"(got dual_fusion=False, item_graph={item_graph}, contrastive={contrastive}, "
-                f"similarity={similarity!r})"
+                f"(got dual_fusion=False, {item_graph=}, {contrastive=}, {similarity=})"
             )
         self.out_channels = embedding_dim if dual_fusion else 2 * embedding_dim
         self.num_item_layers = num_item_layers
@@ -93,6 +93,7 @@ class CRANE(Recommender):
         self.semantic_profile = UserProfile(semantic_profile, embedding_dim)
         self.item_graph = item_graph
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
+        self._taken = KeptFor[CSRGraph]()
         self.reset_parameters()
 
     @classmethod
@@ -133,7 +134,7 @@ class CRANE(Recommender):
         if self.item_graph is None:
             return super().parameter_groups(lr)
         rest = [p for name, p in self.named_parameters() if not name.startswith("item_graph.")]
-        graph = {"params": list(self.item_graph.parameters()), "lr": lr * self.graph_lr}
+        graph = {"params": [*self.item_graph.parameters()], "lr": lr * self.graph_lr}
         return [{"params": rest, "lr": lr}, graph]
 
     def start_epoch(self, data: HeteroData) -> None:
@@ -155,30 +156,31 @@ class CRANE(Recommender):
         Shapes:
             - **output:** ``[M, d]`` of users, ``[N, d]`` of items
         """
-        user, item = self.user_embedding.weight, self.item_embedding.weight
         graphs = self.user_item_graphs(data)
-        e_user, e_item = self.encoder(user, item, graphs)
+        tables = self.user_embedding.weight, self.item_embedding.weight
+        e_user, e_item = self.encoder(*tables, graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar = self.item_graph(data)
         h_item = e_item if self.semantic_embedding is None else self.semantic_embedding.weight
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
-        h_user = self.semantic_profile(h_item, graphs[1].unweighted())
+        taken = self._taken((graphs[1].weight,), graphs[1].unweighted)
+        h_user = self.semantic_profile(h_item, taken)
         return Views(e_user, h_user, e_item, h_item)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         # Gathered once per distinct node: each gather costs a pass over all nodes in backward. What
         # repeats is gathered by F.embedding, whose backward is deterministic on CUDA too.
-        users, user_row = torch.unique(user, return_inverse=True)
+        contrast = self.objective.contrastive is not None and self.item_graph is not None
+        find = partial(torch.unique, return_inverse=True) if contrast else distinct
         item = torch.stack([pos, neg])
-        items, item_rows = torch.unique(item, return_inverse=True)
+        (users, user_row), (items, item_rows) = find(user), find(item)
         views = self.views(data).rows(users, items)
         batches = [
             Triplets(F.embedding(user_row, z_user), F.embedding(item_rows, z_item), user, item)
             for z_user, z_item in views.ranked(apart=self.semantic_embedding is not None)
         ]
-        contrast = self.objective.contrastive is not None and self.item_graph is not None
         tables = (self.item_embedding, self.semantic_embedding)
         rows = [x for table in tables if table is not None for x in table(item)]
         return self.objective(

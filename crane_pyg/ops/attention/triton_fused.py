@@ -21,6 +21,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
 ROWS_PER_MULTIPROCESSOR = 256  # rows in flight that fill one, as measured on an H100
+RUN = 4096  # streamed rows, at most, that tensor cores add up in float32: they cut off, not round
 
 
 class Tile(NamedTuple):
@@ -42,7 +43,7 @@ HALF = {
 SINGLE = {
     "forward": {64: Tile(128, 64, 8, 2), 128: Tile(128, 64, 8, 2), 256: Tile(128, 32, 8, 1)},
     "query": {64: Tile(128, 64, 8, 2), 128: Tile(128, 32, 8, 2), 256: Tile(32, 32, 4, 1)},
-    "key": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 32, 4, 1)},
+    "key": {64: Tile(64, 32, 4, 2), 128: Tile(64, 32, 8, 1), 256: Tile(16, 32, 4, 1)},
 }
 # Before Hopper operands of a product come through registers, and shared memory may be 99 KB.
 EARLIER = {
@@ -96,52 +97,83 @@ def _store(out_ptr, block, first, count, ROWS: tl.constexpr, CHANNELS: tl.conste
 
 
 @triton.jit
-def forward_kernel(
-    query, key, value, out_ptr, n, m, scale,
-    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+def _output(
+    q, key, value, scale, start, end, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
     PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
 ):  # fmt: skip
-    first = tl.program_id(0) * KEPT
-    q = query.load([first, 0])
     out = tl.full((KEPT, DV), 0.0, tl.float32)
-    start, end = _part(m, STREAMED)
     for row in range(start, end, STREAMED):
         k, v = key.load([row, 0]), value.load([row, 0])
         p = _tanh(scale * tl.dot(q, k.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
         out = tl.dot(p.to(v.dtype), v, out, input_precision=PRECISION)
+    return out
+
+
+@triton.jit
+def forward_kernel(
+    query, key, value, out_ptr, n, m, scale,
+    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr, RUN: tl.constexpr,
+):  # fmt: skip
+    first = tl.program_id(0) * KEPT
+    q = query.load([first, 0])
+    start, end = _part(m, STREAMED)
+    if RUN == 0:
+        out = _output(q, key, value, scale, start, end, DV, KEPT, STREAMED, PRECISION, HARDWARE)
+    else:
+        out = tl.full((KEPT, DV), 0.0, tl.float32)
+        for row in range(start, end, RUN):
+            stop = tl.minimum(row + RUN, end)
+            out += _output(q, key, value, scale, row, stop, DV, KEPT, STREAMED, PRECISION, HARDWARE)
     _store(out_ptr, out, first, n, KEPT, DV)
+
+
+@triton.jit
+def _query_gradient(
+    q, do, key, value, scale, start, end, D: tl.constexpr, KEPT: tl.constexpr,
+    STREAMED: tl.constexpr, PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
+):  # fmt: skip
+    dq = tl.full((KEPT, D), 0.0, tl.float32)
+    for row in range(start, end, STREAMED):
+        k, v = key.load([row, 0]), value.load([row, 0])
+        p = _tanh(scale * tl.dot(q, k.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
+        ds = tl.dot(do, v.T, input_precision=PRECISION) * (1 - p * p)
+        dq = tl.dot(ds.to(k.dtype), k, dq, input_precision=PRECISION)
+    return dq
 
 
 @triton.jit
 def query_kernel(
     query, key, value, grad_out, dq_ptr, n, m, scale,
     D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
-    PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr, RUN: tl.constexpr,
 ):  # fmt: skip
     first = tl.program_id(0) * KEPT
     q, do = query.load([first, 0]), grad_out.load([first, 0])
-    dq = tl.full((KEPT, D), 0.0, tl.float32)
     start, end = _part(m, STREAMED)
-    for row in range(start, end, STREAMED):
-        k, v = key.load([row, 0]), value.load([row, 0])
-        p = _tanh(scale * tl.dot(q, k.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
-        ds = tl.dot(do, v.T, input_precision=PRECISION) * (1 - p * p)
-        dq = tl.dot(ds.to(k.dtype), k, dq, input_precision=PRECISION)
+    if RUN == 0:
+        dq = _query_gradient(
+            q, do, key, value, scale, start, end, D, KEPT, STREAMED, PRECISION, HARDWARE
+        )
+    else:
+        dq = tl.full((KEPT, D), 0.0, tl.float32)
+        for row in range(start, end, RUN):
+            stop = tl.minimum(row + RUN, end)
+            dq += _query_gradient(
+                q, do, key, value, scale, row, stop, D, KEPT, STREAMED, PRECISION, HARDWARE
+            )
     _store(dq_ptr, scale * dq, first, n, KEPT, D)
 
 
 @triton.jit
-def key_kernel(
-    query, key, value, grad_out, dk_ptr, dv_ptr, n, m, scale,
-    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
-    PRECISION: tl.constexpr, HARDWARE: tl.constexpr, NEED_K: tl.constexpr, NEED_V: tl.constexpr,
+def _key_gradients(
+    k, v, query, grad_out, scale, start, end, D: tl.constexpr, DV: tl.constexpr,
+    KEPT: tl.constexpr, STREAMED: tl.constexpr, PRECISION: tl.constexpr, HARDWARE: tl.constexpr,
+    NEED_K: tl.constexpr, NEED_V: tl.constexpr,
 ):  # fmt: skip
     """Blocks are transposed, for the left operand of a product may stay in registers."""
-    first = tl.program_id(0) * KEPT
-    k, v = key.load([first, 0]), value.load([first, 0])
     dk = tl.full((KEPT, D), 0.0, tl.float32)
     dv = tl.full((KEPT, DV), 0.0, tl.float32)
-    start, end = _part(n, STREAMED)
     for row in range(start, end, STREAMED):
         q, do = query.load([row, 0]), grad_out.load([row, 0])
         p = _tanh(scale * tl.dot(k, q.T, input_precision=PRECISION), HARDWARE)  # [KEPT, STREAMED]
@@ -150,6 +182,35 @@ def key_kernel(
         if NEED_K:
             ds = tl.dot(v, do.T, input_precision=PRECISION) * (1 - p * p)
             dk = tl.dot(ds.to(q.dtype), q, dk, input_precision=PRECISION)
+    return dk, dv
+
+
+@triton.jit
+def key_kernel(
+    query, key, value, grad_out, dk_ptr, dv_ptr, n, m, scale,
+    D: tl.constexpr, DV: tl.constexpr, KEPT: tl.constexpr, STREAMED: tl.constexpr,
+    PRECISION: tl.constexpr, HARDWARE: tl.constexpr, RUN: tl.constexpr,
+    NEED_K: tl.constexpr, NEED_V: tl.constexpr,
+):  # fmt: skip
+    first = tl.program_id(0) * KEPT
+    k, v = key.load([first, 0]), value.load([first, 0])
+    start, end = _part(n, STREAMED)
+    if RUN == 0:
+        dk, dv = _key_gradients(
+            k, v, query, grad_out, scale, start, end, D, DV, KEPT, STREAMED, PRECISION, HARDWARE,
+            NEED_K, NEED_V,
+        )  # fmt: skip
+    else:
+        dk = tl.full((KEPT, D), 0.0, tl.float32)
+        dv = tl.full((KEPT, DV), 0.0, tl.float32)
+        for row in range(start, end, RUN):
+            stop = tl.minimum(row + RUN, end)
+            more_k, more_v = _key_gradients(
+                k, v, query, grad_out, scale, row, stop, D, DV, KEPT, STREAMED, PRECISION, HARDWARE,
+                NEED_K, NEED_V,
+            )  # fmt: skip
+            dk += more_k
+            dv += more_v
     if NEED_K:
         _store(dk_ptr, scale * dk, first, m, KEPT, D)
     if NEED_V:
@@ -187,6 +248,7 @@ def _launch(
     grid = triton.cdiv(count, tile.kept), parts
     meta: dict[str, Any] = {"D": d, "DV": dv, "KEPT": tile.kept, "STREAMED": tile.streamed, **flags}
     meta |= {"PRECISION": precision(query.dtype), "HARDWARE": approx or _approximates(query)}
+    meta["RUN"] = RUN if query.dtype == torch.float32 else 0
     with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]
         KERNELS[work][grid](
             *descriptors, *outs, n, m, scale, **meta, num_warps=tile.warps, num_stages=tile.stages
@@ -203,12 +265,14 @@ def _device(x: Tensor) -> tuple[tuple[int, int], int]:
 
 
 def precision(dtype: torch.dtype) -> str:
-    """Of a product: float32 on the tensor cores, in six products of its parts in bfloat16, or in
-    the one that torch's setting allows."""
+    """Of a product. Those of float32 are sums of products of its parts in bfloat16: six give its
+    own accuracy, three the 16 bits that torch's setting ``high`` asks for at least. One in TF32 is
+    hardly faster: Triton cuts its operands off instead of rounding them, a bias that adds up."""
     if INTERPRETED:
         return "ieee"
-    tf32 = dtype != torch.float32 or torch.backends.cuda.matmul.fp32_precision == "tf32"
-    return "tf32" if tf32 else "bf16x6"
+    if dtype != torch.float32:
+        return "tf32"  # has no say
+    return "bf16x3" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "bf16x6"
 
 
 def _approximates(x: Tensor) -> bool:

@@ -1,0 +1,33 @@
+"""Distinct entries of an index, without the host waiting for how many there are."""
+
+import torch
+from torch import Tensor
+
+
+def distinct(index: Tensor) -> tuple[Tensor, Tensor]:
+    """The entries of an index, each once, so that rows need be gathered only once.
+
+    :func:`torch.unique` makes the host wait for a CUDA device, to learn the size of the result. So
+    there the result is as long as the index, its end filled up with entries that stand before.
+
+    Args:
+        index (Tensor): integers.
+
+    Returns:
+        the distinct entries, ascending, and for each entry of ``index`` its place among them.
+
+    Shapes:
+        - **index:** of any shape, n entries in all
+        - **output:** ``[u]``, or ``[n]`` on CUDA; and the shape of ``index``
+    """
+    if not index.is_cuda:
+        return torch.unique(index, return_inverse=True)
+    return padded_distinct(index)
+
+
+def padded_distinct(index: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`distinct` as it is on CUDA, on any device."""
+    ordered, order = index.flatten().sort(stable=True)
+    place = torch.cat([ordered.new_zeros(1), (ordered.diff() != 0).cumsum(0)])[: ordered.numel()]
+    inverse = torch.empty_like(order).scatter_(0, order, place)
+    return ordered.scatter(0, place, ordered), inverse.view_as(index)
