@@ -129,14 +129,14 @@ def test_crane_with_each_attention(impl, data):
     model = build("crane", data, **options, impl="reference")
     triplets = one_epoch(data)[:3]
     expected, *_ = train(model, data, "cpu", triplets)
-    model.item_graph.rca.impl = impl
+    model.item_graph.graph.fusion.rca.impl = impl
     losses, *_ = train(model, data, DEVICE, triplets)
     exact = impl in ("reference", "tiled", "triton")
     torch.testing.assert_close(losses, expected, rtol=1e-3 if exact else 0.05, atol=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["paper", "baby"])
-def test_the_letter_of_the_paper_trains(preset, data):
+def test_the_recipe_as_printed_trains(preset, data):
     settings = CRANE.preset(preset).model | {"embedding_dim": 16, "k": 5}
     model = CRANE.from_data(data, **settings)
     result = fit(
