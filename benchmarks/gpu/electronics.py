@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.gpu.session import Record, Session
 from benchmarks.gpu.timing import forget
-from crane_pyg.experiments import construct
+from crane_pyg.experiments import construct_model
 from crane_pyg.training import evaluate
 from crane_pyg.training.evaluation import held_out_edges
 
@@ -29,7 +29,7 @@ def rank(session: Session) -> Record:
     """Seconds to rank the catalogue for every user of the test split: first, and again."""
     device = session.device
     data = session.data(PRESET)
-    model = construct("lightgcn", data, {}, 0).to(device)
+    model = construct_model("lightgcn", data, {}, 0).to(device)
     users = torch.unique(held_out_edges(data, "test")[0]).numel()
     forget(device)
     seconds = []
