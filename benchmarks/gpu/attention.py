@@ -115,10 +115,10 @@ def accuracy(inputs: list[Tensor], out: Tensor) -> Record:
 
 def tiles(inputs: list[Tensor]) -> dict[str, str]:
     """The shape of each pass: rows kept, rows streamed, warps, stages."""
-    from crane_pyg.ops.attention.triton_fused import KERNELS, choose_tile
+    from crane_pyg.ops.attention.triton_fused import KERNELS, LEAST_WIDTH, choose_tile
 
     query, _, value = inputs
-    channels = max(query.size(1), value.size(1))
+    channels = max(query.size(1), value.size(1), LEAST_WIDTH)
     capability = torch.cuda.get_device_capability() if query.is_cuda else (0, 0)
     return {
         work: " x ".join(map(str, choose_tile(work, query.dtype, channels, capability)))

@@ -44,7 +44,7 @@ pytestmark = [
 def test_error_is_at_most_twice_that_of_plain_torch(n, m, d, dv, dtype):
     inputs = draw(n, m, d, dv, dtype)
     assert_twice_as_good_as_plain_torch(
-        output_and_grads(op("triton", 0.7), inputs), inputs, scale=0.7
+        output_and_grads(op("triton", 0.7), inputs), inputs, 0.7, many_terms=DEVICE == "cuda"
     )
 
 
@@ -71,19 +71,26 @@ def test_hardware_tanh(n, m, d, dv, dtype):
 
 
 def test_tanh_is_accurate_at_all_magnitudes():
-    """A key a power of two, its value a row of the identity: the output is tanh of each logit."""
-    exponent = torch.arange(-120, 8, device=DEVICE)
+    """A key a power of two, its value a row of the identity: the output is tanh of each logit.
+
+    Below 2^-100 the smaller parts in bfloat16 of a float32 vanish.
+    """
+    exponent = torch.arange(-100 if DEVICE == "cuda" else -120, 8, device=DEVICE)
     mantissa = 1 + torch.rand(4096, 1, dtype=torch.float64).to(DEVICE)
     mantissa[::2] *= -1
     query, key = mantissa.float(), (2.0**exponent).view(-1, 1)
-    out = tanh_attention(query, key, torch.eye(128, device=DEVICE), impl="triton")
+    out = tanh_attention(query, key, torch.eye(exponent.numel(), device=DEVICE), impl="triton")
     exact = torch.tanh(query.double() * key.double().T)
     error = ((out - exact) / exact).abs().max()
     assert error <= (1e-6 if DEVICE == "cuda" else 2.5e-7)
     query = torch.tensor([[torch.inf], [-torch.inf], [torch.nan], [0.0]], device=DEVICE)
-    out = tanh_attention(query, torch.ones_like(key), torch.eye(128, device=DEVICE), impl="triton")
+    out = tanh_attention(
+        query, torch.ones_like(key), torch.eye(exponent.numel(), device=DEVICE), impl="triton"
+    )
     limits = torch.tensor([[1.0], [-1.0], [torch.nan], [0.0]], device=DEVICE)
-    torch.testing.assert_close(out, limits.expand(4, 128), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(
+        out, limits.expand(4, exponent.numel()), rtol=0, atol=0, equal_nan=True
+    )
 
 
 @pytest.mark.skipif(DEVICE == "cuda", reason="a GPU's tests have enough rows")
@@ -259,11 +266,11 @@ def compile_for(capability, dtype, d, approx):
     """Registers, stack and shared memory by pass and tile, compiled without a GPU."""
     from triton.backends.compiler import GPUTarget
 
-    width, half = max(16, triton.next_power_of_2(d)), dtype != "fp32"
+    width, half = max(fused.LEAST_WIDTH, triton.next_power_of_2(d)), dtype != "fp32"
     torch_dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
     for work, kernel in fused.KERNELS.items():
-        tile = fused.choose_tile(work, torch_dtype, d, divmod(capability, 10))
-        constants = {"D": width, "DV": width, "KEPT": tile.kept, "STREAMED": tile.streamed}
+        tile = fused.choose_tile(work, torch_dtype, width, divmod(capability, 10))
+        constants = {"WIDTH": width, "KEPT": tile.kept, "STREAMED": tile.streamed}
         constants |= {"PRECISION": fused.precision(torch_dtype), "HARDWARE": approx or half}
         constants |= {"RUN": 0 if half else fused.RUN, "NEED_K": True, "NEED_V": True}
         constants = {k: v for k, v in constants.items() if k in kernel.arg_names}
