@@ -197,8 +197,10 @@ class _SpMM(torch.autograd.Function):
 def _product(rowptr: Tensor, col: Tensor, weight: Tensor, x: Tensor) -> Tensor:
     # Into a given output: torch's `mm` fills and copies one of its own, half of its time on a CPU.
     out = x.new_empty(rowptr.numel() - 1, x.size(1))
-    if col.numel() == 0:  # which cuSPARSE refuses
+    if col.numel() == 0:  # which cuSPARSE refuses, as more edges than there are pairs
         return out.zero_()
+    if x.is_cuda and col.numel() > out.size(0) * x.size(0):
+        return out.zero_().index_add_(0, _expand(rowptr), weight.unsqueeze(1) * x[col])
     return torch.addmm(out, _csr(rowptr, col, weight, x.size(0)), x, beta=0, out=out)
 
 
