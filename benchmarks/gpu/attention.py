@@ -80,9 +80,7 @@ def speeds(
     record: Record, rates: dict[str, float], precision: str, n: int, d: int, heads: int = 1
 ) -> Record:
     """TFLOP/s, and shares of what the rulers allow; n rows on either side."""
-    product, limit = rates[precision], rates[precision]
-    if precision == "float32":  # six products in bfloat16 have float32's accuracy too
-        limit = max(limit, rates["bfloat16"] / 6)
+    product, limit = rates[precision], limits.product_rate(precision, rates)
     tanh = rates.get("packed tanh" if "16" in precision else "tanh", float("inf"))
     found = {}
     for part, work in (("forward", limits.FORWARD), ("training", limits.TRAINING)):

@@ -1,5 +1,6 @@
 """What no implementation can pass: counted operations and bytes over measured rates."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,13 @@ class Work(NamedTuple):
 FORWARD = Work(4, 1)  # two products
 TRAINING = Work(14, 2)  # five more backward, which computes the weights again
 TWO_PASSES = Work(18, 3)  # the fused kernels': backward twice, once for dQ, once for dK and dV
+
+
+def product_rate(precision: str, rates: Mapping[str, float]) -> float:
+    """The most that products can reach; six in bfloat16 are as accurate as one in float32."""
+    if precision != "float32":
+        return rates[precision]
+    return max(rates["float32"], rates.get("bfloat16", 0.0) / 6)
 
 
 def tanh_rate(multiprocessors: int, clock_hz: float, dtype: torch.dtype) -> float:

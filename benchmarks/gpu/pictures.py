@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, GREY, MARKERS, canvas
 from benchmarks.gpu.epochs import PARTS
-from benchmarks.gpu.limits import FORWARD, TRAINING
+from benchmarks.gpu.limits import FORWARD, TRAINING, product_rate
 from benchmarks.gpu.session import Record
 from benchmarks.gpu.tables import measured
 
@@ -86,7 +86,9 @@ def limit_line(
     tanh = rates.get("packed tanh" if precision == "bfloat16" else "tanh", float("inf"))
     if precision in rates:
         work = WORKS[part]
-        limit = work.total_flops(1, 1, d) / work.seconds(1, 1, d, rates[precision], tanh)
+        limit = work.total_flops(1, 1, d) / work.seconds(
+            1, 1, d, product_rate(precision, rates), tanh
+        )
         axis.axhline(limit / 1e12, color=color, linewidth=0.9, linestyle=(0, (1, 3)), zorder=0)
 
 

@@ -223,3 +223,10 @@ def test_a_rehearsal_leaves_everything(tmp_path):
         assert record["error_to_torch"] < 2
     models = {(r["preset"], r["model"]) for r in tables.measured(records, "epochs")}
     assert models >= {(p, m) for p in FULL.scale for m in ("CRANE", "LightGCN", "FREEDOM")}
+
+
+def test_products_in_float32_may_be_made_of_six_in_bfloat16():
+    rates = {"float32": 50.0, "bfloat16": 780.0, "tf32": 400.0}
+    assert limits.product_rate("float32", rates) == 130.0
+    assert limits.product_rate("float32", {"float32": 50.0, "bfloat16": 60.0}) == 50.0
+    assert limits.product_rate("tf32", rates) == 400.0

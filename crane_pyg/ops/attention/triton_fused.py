@@ -48,7 +48,7 @@ SINGLE = {
 }
 # Before Hopper operands of a product come through registers, and shared memory may be 99 KB.
 EARLIER = {
-    "forward": {64: Tile(64, 64, 4, 2), 128: Tile(64, 32, 4, 2), 256: Tile(16, 16, 4, 1)},
+    "forward": {64: Tile(64, 32, 4, 2), 128: Tile(64, 32, 4, 2), 256: Tile(16, 16, 4, 1)},
     "query": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 16, 4, 1)},
     "key": {64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1), 256: Tile(16, 16, 4, 1)},
 }
