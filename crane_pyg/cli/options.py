@@ -10,9 +10,9 @@ import torch
 
 from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
-from crane_pyg.datasets.splits import SPLITS
+from crane_pyg.datasets.splits import Split
 from crane_pyg.experiments import check_settings
-from crane_pyg.ops.fill import MISSING
+from crane_pyg.ops.fill import Missing
 from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
 from crane_pyg.training.evaluation import EvaluationProtocol
 
@@ -54,7 +54,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
-    parser.add_argument("--split", choices=SPLITS, default="given")
+    parser.add_argument("--split", choices=options_of(Split), default="given")
     parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
 
 
@@ -63,7 +63,10 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     add_split(parser)
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     parser.add_argument(
-        "--missing", choices=MISSING, default="mask", help="what stands for features items lack"
+        "--missing",
+        choices=options_of(Missing),
+        default="mask",
+        help="what stands for features items lack",
     )
 
 

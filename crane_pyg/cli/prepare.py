@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from crane_pyg.choices import options_of
 from crane_pyg.datasets.columns import Role
-from crane_pyg.datasets.splits import RATIO, SPLITS
+from crane_pyg.datasets.splits import RATIO, Split
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
-from crane_pyg.preparation.sources import UNKNOWN_ITEMS
+from crane_pyg.preparation.sources import UnknownItems
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,11 +78,14 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         "--min-interactions", type=int, default=0, metavar="K", help="of users with as many"
     )
     group.add_argument(
-        "--unknown-items", choices=UNKNOWN_ITEMS, default="error", help="those not in --items"
+        "--unknown-items",
+        choices=options_of(UnknownItems),
+        default="error",
+        help="those not in --items",
     )
     group.add_argument(
         "--split",
-        choices=SPLITS,
+        choices=options_of(Split),
         default="random",
         help="random; time: at two moments for all users; last: each user's last for test and the "
         "one before for val; given: by --label-column",

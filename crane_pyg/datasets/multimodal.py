@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.interactions import (
     check_items,
@@ -18,7 +19,7 @@ from crane_pyg.datasets.interactions import (
 )
 from crane_pyg.datasets.npy import find_features, read_features
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.datasets.splits import Split, check_labels, check_split
+from crane_pyg.datasets.splits import Split, check_labels
 from crane_pyg.ops.fill import Missing
 from crane_pyg.transforms import FillMissing
 
@@ -78,7 +79,7 @@ class MultimodalDataset(InMemoryDataset):
         pre_transform: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        check_split(split)
+        check_choice("split", split, Split)
         if min_user_interactions < 0:
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData, InMemoryDataset
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets._planted import (
     HALF,
     MIN_DEGREE,
@@ -89,8 +90,7 @@ class SyntheticMultimodal(InMemoryDataset):
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
     ) -> None:
-        if preset not in PRESETS:
-            raise ValueError(f"`preset` must be one of {list(PRESETS)} (got {preset!r})")
+        check_choice("preset", preset, PRESETS)
         if not 0.0 <= missing_rate < 1.0:
             raise ValueError(f"`missing_rate` must lie in [0, 1) (got {missing_rate})")
         fill = FillMissing(missing)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.graphs import FrozenItemGraph
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.dgvae_factors import (
@@ -121,8 +122,7 @@ class DGVAE(Recommender):
         check_modalities(modalities)
         if text is None:
             text = next((m for m in ("textual", "text") if m in modalities), list(modalities)[-1])
-        if text not in modalities:
-            raise ValueError(f"text must be one of {list(modalities)} (got {text!r})")
+        check_choice("text", text, modalities)
         if num_factors < 2:
             raise ValueError(f"num_factors must be at least 2 (got {num_factors})")
         self.out_channels = num_factors * (embedding_dim + 1)

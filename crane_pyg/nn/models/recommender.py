@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective
 from crane_pyg.nn.user_item import user_item_graphs
@@ -90,9 +91,7 @@ class Recommender(nn.Module):
         """
         if not cls.presets:
             raise ValueError(f"{cls.__name__} has no preset (got {name!r})")
-        if name not in cls.presets:
-            known = ", ".join(cls.presets)
-            raise ValueError(f"preset of {cls.__name__} must be one of {known} (got {name!r})")
+        check_choice(f"preset of {cls.__name__}", name, cls.presets)
         return cls.presets[name]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
