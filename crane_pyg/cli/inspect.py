@@ -11,7 +11,7 @@ from crane_pyg.cli.inspection_figure import plot_degrees, plot_features
 from crane_pyg.files import write_text
 from crane_pyg.inspection import inspect_dataset, to_markdown
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,6 @@ def run(args: argparse.Namespace) -> None:
             plot_degrees(inspection, args.out / "degrees.png")
             plot_features(inspection, args.out / "features.png")
         except ImportError:
-            log.warning("no figures, which need matplotlib: pip install 'crane-pyg[plot]'")
+            logger.warning("no figures, which need matplotlib: pip install 'crane-pyg[plot]'")
     if inspection.errors:
         raise SystemExit(1)

@@ -8,7 +8,8 @@ import torch
 from torch_geometric.data import HeteroData, InMemoryDataset
 
 from crane_pyg.choices import check_choice
-from crane_pyg.datasets._planted import (
+from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.planted_world import (
     HALF,
     MIN_DEGREE,
     OVERLAP,
@@ -17,7 +18,6 @@ from crane_pyg.datasets._planted import (
     draw_view,
     draw_world,
 )
-from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.report import DatasetReport
 from crane_pyg.datasets.splits import split_at_random
 from crane_pyg.ops.fill import Missing

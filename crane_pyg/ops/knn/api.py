@@ -25,7 +25,7 @@ _IMPLS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
     "pyg_lib": pyg_lib,
 }
 
-logger = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 @torch.no_grad()
