@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_source(parser)
     options.add_split(parser)
     parser.add_argument(
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Exit status 1 if something would make training wrong."""
+    """Print what is in the data; exit status 1 if something would make training wrong."""
     inspection = inspect_dataset(args.data, split=args.split, seed=args.split_seed)
     text, record = to_markdown(inspection), json.dumps(inspection.to_dict())
     print(text, end="", file=sys.stderr if args.json else sys.stdout)

@@ -55,7 +55,9 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
     parser.add_argument("--split", choices=options_of(Split), default="given")
-    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    parser.add_argument(
+        "--split-seed", type=int, default=0, help="of the random split, or of a preset"
+    )
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +82,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS,
             help=f"{TRAINING_HELPS[name]} (default: the settings', the preset's, or {value})",
         )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="where the model runs")
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:

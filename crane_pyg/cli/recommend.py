@@ -34,9 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="seen",
         help="what is not recommended: a user's items of all splits, those of training, or nothing",
     )
-    parser.add_argument(
-        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="to score on"
-    )
+    options.add_device(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="in the place of the screen")
 
 

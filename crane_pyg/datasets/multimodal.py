@@ -51,9 +51,10 @@ class MultimodalDataset(InMemoryDataset):
             interactions. If any is dropped, the others are renumbered without gaps and
             ``data['user'].original_id`` tells their ids in the file; items keep their ids.
             (default: :obj:`0`)
-        missing (str, optional): What stands for features that an item lacks: ``'mask'`` leaves it
-            out wherever they speak, ``'mean'`` and ``'zero'`` are those of
-            :class:`~crane_pyg.transforms.FillMissing`. (default: :obj:`'mask'`)
+        missing (str, optional): What stands for features that an item lacks. With ``'mask'``,
+            models leave the item out wherever they use that modality; ``'mean'`` and ``'zero'``
+            fill something in, see :class:`~crane_pyg.transforms.FillMissing`.
+            (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after reading. (default: :obj:`None`)
         force_reload (bool, optional): Taken for the sake of PyG's interface; since nothing is

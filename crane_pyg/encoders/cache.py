@@ -28,8 +28,8 @@ def digest(*parts: bytes) -> bytes:
 class FeatureCache:
     """The cache of one encoder: a folder with a file of digests and rows for every block encoded.
 
-    A file is complete or not there, so whoever is killed loses the block at hand and no more.
-    Files that cannot be read are passed over, and what they held is made again.
+    A file is complete or not there, so a process that is killed loses one block at most. Files that
+    cannot be read are passed over, and their rows are encoded again.
 
     Args:
         folder (Path or None): The folder of all encoders; :obj:`None` keeps nothing.

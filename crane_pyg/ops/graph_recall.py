@@ -22,12 +22,12 @@ def graph_recall(
 ) -> Recall:
     r"""Leave-one-out Recall@k of an item graph on interactions: no training, no held-out split.
 
-    Each item :math:`i` of a user is held against all that he did not take. An item scores
+    Each item :math:`i` of a user is ranked among all items that the user did not take, by
 
     .. math::
         y_{ui} = \sum_{j \in \mathcal{N}(u) \setminus i} S_{ji},
 
-    and is recalled where fewer than :math:`k` of the others score as much.
+    and is recalled where fewer than :math:`k` of these score as much.
 
     Args:
         similar: items to similar items, without loops.

@@ -159,8 +159,13 @@ class Recommender(nn.Module):
         return [{"params": list(self.parameters()), "lr": lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
-        """Called by training before the first batch of each epoch; what is drawn or rebuilt once an
-        epoch falls due."""
+        """Called by training before the first batch of each epoch.
+
+        Here a model prepares to draw or rebuild what it does once an epoch.
+
+        Args:
+            data: the graph.
+        """
 
     def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""

@@ -16,7 +16,7 @@ class Regulariser:
     """What keeps embeddings or parameters small.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str]
@@ -26,8 +26,8 @@ class Regulariser:
         """The weighted term.
 
         Args:
-            embeddings: of the batch's users, positive items, negative items.
-            parameters: all of the model's.
+            embeddings: those of the batch's users, positive items and negative items.
+            parameters: all parameters of the model.
 
         Shapes:
             - **embeddings:** ``[B, d]`` each
@@ -41,7 +41,7 @@ class L2(Regulariser):
     """Squared norms.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
         of: ``'batch'``, half the squares of the batch's embeddings per row of the batch, or
             ``'all'``, the squares of all parameters. (default: ``'batch'``)
 
@@ -66,7 +66,7 @@ class Norm(Regulariser):
     """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str] = "norm"
@@ -80,7 +80,7 @@ class MeanSquare(Regulariser):
     """The mean square of each embedding's entries, summed over the embeddings.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str] = "l2"

@@ -24,11 +24,11 @@ def modality_knn_graph(
         {\sqrt{\sum_m \| \mathbf{x}_i^m \|^2}
         \sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_j^m \|^2}}, \qquad S_{ii} = 1
 
-    What an item lacks counts as a row that resembles no other, as long as the others are in the
-    root of the mean square: the less is known of :math:`i`, the less its neighbours weigh against
-    itself. The cosine of concatenated rows, zeros where something is missing, would choose
-    neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i` lacks, and
-    raises it for those that :math:`j` lacks. Where all have everything, the two are the same.
+    A modality that an item lacks counts as a row that resembles no other, of the root mean square
+    length of the rows that there are: the less is known of :math:`i`, the less its neighbours weigh
+    beside the item itself. The cosine of concatenated rows, zeros where something is missing, would
+    choose neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i` lacks,
+    and raises it for those that :math:`j` lacks. Where all have everything, the two are the same.
 
     Args:
         xs (sequence of Tensor): The features of each modality, zeros where an item lacks it.
