@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 
 def options_of(choices: Any) -> tuple[Any, ...]:
-    """The values that a ``Literal``, or a union of ``Literal`` types and ``None``, allows.
+    """The values allowed by a ``Literal``, or by a union of ``Literal`` types and ``None``.
 
     Args:
         choices: the type, such as ``Literal["a", "b"]`` or ``Literal["a", "b"] | None``.

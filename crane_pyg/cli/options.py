@@ -27,7 +27,7 @@ TRAINING_HELPS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what a default is, and what is wrong in one line."""
+    """A parser whose help shows defaults and whose errors take one line."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -137,7 +137,7 @@ def load(args: argparse.Namespace) -> Any:
 
 
 def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    """What tells this data from other data, in words."""
+    """Describes the data; the runs of a folder must agree in this."""
     return {
         "dataset": name,
         "split": args.split,
@@ -156,7 +156,7 @@ def device(name: str) -> torch.device:
 
 
 def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
-    """Settings of a model from files, ``--set`` and options of their own, the last one wins."""
+    """A model's settings from ``--settings``, ``--set`` and options of their own; the last wins."""
     settings: dict[str, Any] = {}
     for path in args.settings:
         settings |= _of_file(path, getattr(args, "models", [model])).get(model, {})

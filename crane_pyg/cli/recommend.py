@@ -81,7 +81,7 @@ def _check_run(path: Path, name: str) -> None:
 
 
 def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:
-    """What users or items are called outside: by their file, or by their numbers."""
+    """The original ids of users or items from their file; without one, their numbers."""
     numbers = range(size) if former is None else former.tolist()
     table = None if folder is None else read_ids(folder, kind, max(numbers, default=-1) + 1)
     if table is None:

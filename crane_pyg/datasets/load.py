@@ -1,4 +1,4 @@
-"""One name for every source of data."""
+"""Loading a data set by a name, wherever it comes from."""
 
 from pathlib import Path
 

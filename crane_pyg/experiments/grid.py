@@ -101,7 +101,7 @@ def run_grid(
 
 
 def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """The same for the same run, whether or not a setting that has its default is given."""
+    """A name that equal runs share, whether a setting at its default is given or left out."""
     depends_on = {
         "data": identity["data"]["fingerprint"],
         "protocol": identity["protocol"],

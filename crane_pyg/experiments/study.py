@@ -90,6 +90,6 @@ def _score(study: "Study", trial: "Trial", train: Callable[["Trial"], float]) ->
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:
-    """Those that ran to an end of their own: a score, a stop, an error."""
+    """The trials that were not killed: each ended in a score, an early stop or an error."""
     ends = ("COMPLETE", "PRUNED")
     return [t for t in study.trials if t.state.name in ends or "error" in t.user_attrs]

@@ -70,7 +70,7 @@ def _label(run: Mapping[str, Any]) -> str:
 
 
 def row_title(label: str) -> str:
-    """How a row is called: a model by its class, a label by itself."""
+    """The title of a row: the name of a model's class, or the label itself."""
     return MODELS[label].__name__ if label in MODELS else label
 
 

@@ -112,7 +112,7 @@ class UserProfile(WeightedSumConv):
         return self.propagate(edge_index, x=(x, None), edge_weight=None, size=size)
 
     def _refuse_weights(self, edge_index: Adj | CSRGraph) -> None:
-        """Looked at once for the same weights: the host waits for what it finds."""
+        """Checked once for the same tensor: the check makes the host wait for the device."""
         weight: Tensor | None = None
         if isinstance(edge_index, CSRGraph):
             weight = edge_index.weight

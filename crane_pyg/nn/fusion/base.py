@@ -28,7 +28,7 @@ class Space(NamedTuple):
 
 
 class Fusion(torch.nn.Module):
-    """How the modalities of an item become what items are compared by.
+    """Turns the modalities of an item into what items are compared by.
 
     A fusion is a file in this folder with a subclass: :meth:`forward` gives the space, or the
     spaces, in which :class:`~crane_pyg.nn.graphs.LearnedItemGraph` looks for neighbours.

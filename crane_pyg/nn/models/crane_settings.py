@@ -22,8 +22,8 @@ from crane_pyg.transforms import DropMode
 
 @dataclass(frozen=True)
 class CRANESettings:
-    r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as commands and files have them, all beside
-    each other; :meth:`arguments` turns them into the objects that the model is made of.
+    r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
+    :meth:`arguments` turns them into the objects that the model is made of.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)

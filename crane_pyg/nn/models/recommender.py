@@ -25,7 +25,7 @@ class Preset(NamedTuple):
 
 
 class Recommender(nn.Module):
-    """What training and evaluation ask of a model: sizes in, embeddings out.
+    """Base of all models: constructed from sizes, gives embeddings of users and items.
 
     A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`, and sets
     :attr:`out_channels`. One whose loss is a ranking term beside others has an :attr:`objective`,
@@ -62,8 +62,10 @@ class Recommender(nn.Module):
 
     @classmethod
     def settings(cls) -> dict[str, inspect.Parameter]:
-        """What :meth:`from_data` takes beside the data, by name, each with its type and default;
-        only what can be written down as JSON."""
+        """The settings that :meth:`from_data` takes, by name, each with its type and default.
+
+        Only those that JSON can hold: no objects, and nothing that the data decide.
+        """
         found = [dict(inspect.signature(f).parameters) for f in (cls, cls.from_data)]
         return {
             name: parameter
@@ -73,8 +75,9 @@ class Recommender(nn.Module):
 
     @classmethod
     def skeleton(cls, data: HeteroData, **settings: Any) -> Self:
-        """What :meth:`from_data` constructs, for a state that is about to be loaded: what it would
-        only find out from the features may be left out.
+        """Construct a model whose weights are about to be loaded.
+
+        As :meth:`from_data` does, but what it would compute from the features may be left out.
 
         Args:
             data: the graph.

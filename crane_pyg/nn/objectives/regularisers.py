@@ -13,7 +13,7 @@ Regularised = Literal["batch", "all"]
 
 @dataclass(frozen=True)
 class Regulariser:
-    """What keeps embeddings or parameters small.
+    """A term of the loss that keeps embeddings or parameters small.
 
     Args:
         weight: what the term counts in the whole loss.
@@ -38,7 +38,7 @@ class Regulariser:
 
 @dataclass(frozen=True)
 class L2(Regulariser):
-    """Squared norms.
+    """Keeps squared norms small.
 
     Args:
         weight: what the term counts in the whole loss.
@@ -63,7 +63,7 @@ class L2(Regulariser):
 
 @dataclass(frozen=True)
 class Norm(Regulariser):
-    """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them.
+    """Keeps the norms, not squared, of the whole batch's embeddings small, as MMRec does.
 
     Args:
         weight: what the term counts in the whole loss.
@@ -77,7 +77,7 @@ class Norm(Regulariser):
 
 @dataclass(frozen=True)
 class MeanSquare(Regulariser):
-    """The mean square of each embedding's entries, summed over the embeddings.
+    """Keeps the mean square of each embedding's entries small, summed over the embeddings.
 
     Args:
         weight: what the term counts in the whole loss.

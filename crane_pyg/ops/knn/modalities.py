@@ -74,14 +74,14 @@ def _mean_square(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def _padded(x: Tensor, mask: Tensor, square: Tensor) -> Tensor:
-    """A column more, in which the rows that are missing have their length."""
+    """Adds a column in which missing rows have the root mean square length of the others."""
     if bool(mask.all()):
         return x
     return torch.cat([x, (square.sqrt() * ~mask).unsqueeze(1)], dim=1)
 
 
 def _share(x: Tensor, lacks: Tensor, edges: Tensor) -> Tensor:
-    """How much of an item's whole length is in ``x``, for its edges; one for an edge to itself."""
+    """For each edge the share of the item's length that is in ``x``; one where it meets itself."""
     own = x.detach().square().sum(dim=1)
     share = (own / (own + lacks).clamp(min=1e-24)).sqrt()
     return torch.where(edges[0] == edges[1], 1.0, share[edges[1]])
