@@ -26,11 +26,21 @@ TRAINING_HELPS = {
 }
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but none that says nothing or that the text tells itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        silent = action.default is None or action.default is False or action.default == []
+        if silent or "(default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose help shows defaults and whose errors take one line."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(**kwargs, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 after one line."""
@@ -56,7 +66,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
     parser.add_argument("--split", choices=options_of(Split), default="given")
     parser.add_argument(
-        "--split-seed", type=int, default=0, help="of the random split, or of a preset"
+        "--split-seed", type=int, default=0, help="seed of the random split or the preset"
     )
 
 

@@ -79,7 +79,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="K",
-        help="drop users and items with fewer interactions, until none is left",
+        help="drop users and items with fewer interactions, until all have as many",
     )
     group.add_argument(
         "--min-interactions",
