@@ -8,7 +8,17 @@ from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "datasets", "nn", "ops", "training", "transforms"]
+__all__ = [
+    "__version__",
+    "datasets",
+    "encoders",
+    "inspection",
+    "nn",
+    "ops",
+    "preparation",
+    "training",
+    "transforms",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

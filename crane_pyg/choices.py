@@ -1,14 +1,16 @@
 """Settings whose values are a closed set: a ``Literal`` type says what they may be.
 
 One ``Literal`` feeds the annotation, the check, the error and the choices of the command line.
+Names that a table holds, such as those of the models, are checked and refused in the same words.
 """
 
+from collections.abc import Collection
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 
 def options_of(choices: Any) -> tuple[Any, ...]:
-    """The values that a ``Literal``, or a union of ``Literal`` types and ``None``, allows.
+    """The values allowed by a ``Literal``, or by a union of ``Literal`` types and ``None``.
 
     Args:
         choices: the type, such as ``Literal["a", "b"]`` or ``Literal["a", "b"] | None``.
@@ -32,11 +34,11 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     Args:
         name: what the setting is called, for the error.
         value: what was given.
-        choices: a type of which :func:`options_of` tells the values.
+        choices: a type of which :func:`options_of` tells the values, or the values themselves.
 
     Raises:
         ValueError: if the value is none of the choices.
     """
-    options = options_of(choices)
+    options = tuple(choices) if isinstance(choices, Collection) else options_of(choices)
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))} (got {value!r})")

@@ -1,4 +1,4 @@
-"""How this package names what a graph holds; every floor reads it."""
+"""The names of what a graph holds, for the whole package."""
 
 from collections.abc import Mapping
 

@@ -26,6 +26,12 @@ def test_an_open_type_has_no_list_of_values(kind):
     assert options_of(kind) == ()
 
 
+def test_names_in_a_table_are_choices_too():
+    check_choice("size", "large", {"small": 1, "large": 2})
+    with pytest.raises(ValueError, match=r"^size must be one of 's', 'l' \(got 'm'\)$"):
+        check_choice("size", "m", {"s": 1, "l": 2})
+
+
 @pytest.mark.parametrize("value", ["Small", "", 3, None, ["small"]])
 def test_another_value_is_named_beside_those_there_are(value):
     with pytest.raises(ValueError, match=r"^size must be one of 'small', 'large' \(got ") as error:

@@ -9,7 +9,9 @@ import pytest
 import crane_pyg
 from crane_pyg.cli import main
 
-ROOMS = ("datasets", "nn", "ops", "training", "transforms")
+ROOMS = (
+    *("datasets", "encoders", "inspection", "nn", "ops", "preparation", "training", "transforms"),
+)
 
 
 def run(code):

@@ -11,10 +11,11 @@ from crane_pyg.cli.inspection_figure import plot_degrees, plot_features
 from crane_pyg.files import write_text
 from crane_pyg.inspection import inspect_dataset, to_markdown
 
-log = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     options.add_source(parser)
     options.add_split(parser)
     parser.add_argument(
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Exit status 1 if something would make training wrong."""
+    """Print what is in the data; exit status 1 if something would make training wrong."""
     inspection = inspect_dataset(args.data, split=args.split, seed=args.split_seed)
     text, record = to_markdown(inspection), json.dumps(inspection.to_dict())
     print(text, end="", file=sys.stderr if args.json else sys.stdout)
@@ -37,6 +38,6 @@ def run(args: argparse.Namespace) -> None:
             plot_degrees(inspection, args.out / "degrees.png")
             plot_features(inspection, args.out / "features.png")
         except ImportError:
-            log.warning("no figures, which need matplotlib: pip install 'crane-pyg[plot]'")
+            logger.warning("no figures, which need matplotlib: pip install 'crane-pyg[plot]'")
     if inspection.errors:
         raise SystemExit(1)

@@ -10,9 +10,9 @@ import torch
 
 from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
-from crane_pyg.datasets.splits import SPLITS
+from crane_pyg.datasets.splits import Split
 from crane_pyg.experiments import check_settings
-from crane_pyg.ops.fill import MISSING
+from crane_pyg.ops.fill import Missing
 from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
 from crane_pyg.training.evaluation import EvaluationProtocol
 
@@ -26,11 +26,21 @@ TRAINING_HELPS = {
 }
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but none that says nothing or that the text tells itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        silent = action.default is None or action.default is False or action.default == []
+        if silent or "(default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
-    """Says what a default is, and what is wrong in one line."""
+    """A parser whose help shows defaults and whose errors take one line."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(**kwargs, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 after one line."""
@@ -54,8 +64,10 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
-    parser.add_argument("--split", choices=SPLITS, default="given")
-    parser.add_argument("--split-seed", type=int, default=0, help="of --split random or the preset")
+    parser.add_argument("--split", choices=options_of(Split), default="given")
+    parser.add_argument(
+        "--split-seed", type=int, default=0, help="seed of the random split or the preset"
+    )
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +75,10 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     add_split(parser)
     parser.add_argument("--min-interactions", type=int, default=0, help="drop users with fewer")
     parser.add_argument(
-        "--missing", choices=MISSING, default="mask", help="what stands for features items lack"
+        "--missing",
+        choices=options_of(Missing),
+        default="mask",
+        help="what stands for features items lack",
     )
 
 
@@ -77,7 +92,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS,
             help=f"{TRAINING_HELPS[name]} (default: the settings', the preset's, or {value})",
         )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="where the model runs")
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +147,7 @@ def load(args: argparse.Namespace) -> Any:
 
 
 def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    """What tells this data from other data, in words."""
+    """Describes the data; the runs of a folder must agree in this."""
     return {
         "dataset": name,
         "split": args.split,
@@ -145,7 +166,7 @@ def device(name: str) -> torch.device:
 
 
 def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
-    """Settings of a model from files, ``--set`` and options of their own, the last one wins."""
+    """A model's settings from ``--settings``, ``--set`` and options of their own; the last wins."""
     settings: dict[str, Any] = {}
     for path in args.settings:
         settings |= _of_file(path, getattr(args, "models", [model])).get(model, {})

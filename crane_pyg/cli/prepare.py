@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from crane_pyg.choices import options_of
 from crane_pyg.datasets.columns import Role
-from crane_pyg.datasets.splits import RATIO, SPLITS
+from crane_pyg.datasets.splits import RATIO, Split
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
-from crane_pyg.preparation.sources import UNKNOWN_ITEMS
+from crane_pyg.preparation.sources import UnknownItems
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
     _add_sources(parser)
     _add_columns(parser)
     _add_rules(parser)
@@ -32,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     encode.add_argument("--strict", action="store_true", help="unreadable pictures are an error")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--name", help="of the data set (default: the folder's)")
+    parser.add_argument("--name", help="name of the data set (default: the folder's)")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set in --out")
 
 
@@ -59,11 +61,13 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("columns (default: those with a usual name)")
     for role in Role.OF_INTERACTIONS:
-        group.add_argument(f"--{role}-column", metavar="NAME", help="of the interactions")
-    group.add_argument("--item-id-column", metavar="NAME", help="of the items")
-    group.add_argument("--text-columns", type=_list, metavar="A,B,...", help="of the items")
+        group.add_argument(f"--{role}-column", metavar="NAME", help="column of the interactions")
+    group.add_argument("--item-id-column", metavar="NAME", help="column of the items")
+    group.add_argument("--text-columns", type=_list, metavar="A,B,...", help="columns of the items")
     group.add_argument(
-        "--image-column", metavar="NAME", help="of the items: paths in the folder of --images"
+        "--image-column",
+        metavar="NAME",
+        help="column of the items: paths in the folder of --images",
     )
 
 
@@ -71,28 +75,43 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what stays, and where it goes")
     group.add_argument("--min-rating", type=float, metavar="R", help="drop what is rated lower")
     group.add_argument(
-        "--k-core", type=int, default=0, metavar="K", help="of users and items with as many"
+        "--k-core",
+        type=int,
+        default=0,
+        metavar="K",
+        help="drop users and items with fewer interactions, until all have as many",
     )
     group.add_argument(
-        "--min-interactions", type=int, default=0, metavar="K", help="of users with as many"
+        "--min-interactions",
+        type=int,
+        default=0,
+        metavar="K",
+        help="drop users with fewer interactions",
     )
     group.add_argument(
-        "--unknown-items", choices=UNKNOWN_ITEMS, default="error", help="those not in --items"
+        "--unknown-items",
+        choices=options_of(UnknownItems),
+        default="error",
+        help="what becomes of interactions with items that are not in --items",
     )
     group.add_argument(
         "--split",
-        choices=SPLITS,
+        choices=options_of(Split),
         default="random",
         help="random; time: at two moments for all users; last: each user's last for test and the "
         "one before for val; given: by --label-column",
     )
     group.add_argument(
-        "--ratio", type=_ratio, default=",".join(map(str, RATIO)), help="of random and time"
+        "--ratio",
+        type=_ratio,
+        default=",".join(map(str, RATIO)),
+        help="shares of train, val and test, for random and time",
     )
-    group.add_argument("--split-seed", type=int, default=0, help="of random")
+    group.add_argument("--split-seed", type=int, default=0, help="seed of the random split")
 
 
 def run(args: argparse.Namespace) -> None:
+    """Make the data set, and print what was read, dropped and not found."""
     columns = {role: getattr(args, f"{role}_column") for role in Role.OF_INTERACTIONS}
     sources = Sources(
         interactions=args.interactions,

@@ -34,9 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="seen",
         help="what is not recommended: a user's items of all splits, those of training, or nothing",
     )
-    parser.add_argument(
-        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="to score on"
-    )
+    options.add_device(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="in the place of the screen")
 
 
@@ -83,7 +81,7 @@ def _check_run(path: Path, name: str) -> None:
 
 
 def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:
-    """What users or items are called outside: by their file, or by their numbers."""
+    """The original ids of users or items from their file; without one, their numbers."""
     numbers = range(size) if former is None else former.tolist()
     table = None if folder is None else read_ids(folder, kind, max(numbers, default=-1) + 1)
     if table is None:

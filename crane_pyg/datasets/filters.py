@@ -59,7 +59,7 @@ def k_core(
 
 
 def renumber(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers what occurs without gaps.
+    """Gives the numbers that occur new ones, 0, 1, 2 and so on, in the same order.
 
     Shapes:
         - **input:** :math:`(E)`

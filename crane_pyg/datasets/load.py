@@ -1,4 +1,4 @@
-"""One name for every source of data."""
+"""Loading a data set by a name, wherever it comes from."""
 
 from pathlib import Path
 
@@ -32,9 +32,9 @@ def load_dataset(
             files of :class:`AmazonMultimodal`; ``'amazon:baby'`` or the like, which is such a
             folder ``data/amazon-baby``, filled by downloads; or a preset of
             :class:`SyntheticMultimodal`. A folder wins where several are meant.
-        split, seed, min_user_interactions: of :class:`MultimodalDataset`; a preset is drawn by
-            ``seed`` and its own random split.
-        missing: of any of them: ``'mask'``, ``'mean'`` or ``'zero'``.
+        split, seed, min_user_interactions: as :class:`MultimodalDataset` takes them; a preset is
+            drawn by ``seed`` and has a random split of its own.
+        missing: what stands for features that items lack, see :class:`MultimodalDataset`.
 
     Raises:
         ValueError: if ``source`` is none of these, or the files are wrong.

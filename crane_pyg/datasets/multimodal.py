@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.interactions import (
     check_items,
@@ -18,7 +19,7 @@ from crane_pyg.datasets.interactions import (
 )
 from crane_pyg.datasets.npy import find_features, read_features
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.datasets.splits import Split, check_labels, check_split
+from crane_pyg.datasets.splits import Split, check_labels
 from crane_pyg.ops.fill import Missing
 from crane_pyg.transforms import FillMissing
 
@@ -50,9 +51,10 @@ class MultimodalDataset(InMemoryDataset):
             interactions. If any is dropped, the others are renumbered without gaps and
             ``data['user'].original_id`` tells their ids in the file; items keep their ids.
             (default: :obj:`0`)
-        missing (str, optional): What stands for features that an item lacks: ``'mask'`` leaves it
-            out wherever they speak, ``'mean'`` and ``'zero'`` are those of
-            :class:`~crane_pyg.transforms.FillMissing`. (default: :obj:`'mask'`)
+        missing (str, optional): What stands for features that an item lacks. With ``'mask'``,
+            models leave the item out wherever they use that modality; ``'mean'`` and ``'zero'``
+            fill something in, see :class:`~crane_pyg.transforms.FillMissing`.
+            (default: :obj:`'mask'`)
         transform (callable, optional): Applied at every access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied once, after reading. (default: :obj:`None`)
         force_reload (bool, optional): Taken for the sake of PyG's interface; since nothing is
@@ -78,7 +80,7 @@ class MultimodalDataset(InMemoryDataset):
         pre_transform: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        check_split(split)
+        check_choice("split", split, Split)
         if min_user_interactions < 0:
             raise ValueError(
                 f"`min_user_interactions` must not be negative (got {min_user_interactions})"

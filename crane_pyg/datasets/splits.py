@@ -4,7 +4,7 @@ A split is a label per interaction, 0 train, 1 val or 2 test, as the column ``x_
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,17 +14,10 @@ from crane_pyg.datasets.columns import LABEL, TIMESTAMP
 TRAIN, VAL, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "val", "test")  # by label
 
-Split = Literal["given", "random", "time", "last"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-DRAWN: tuple[Split, ...] = ("random", "time", "last")  # these need no labels
+DrawnSplit = Literal["random", "time", "last"]  # these need no labels
+Split = Literal["given", DrawnSplit]
 NEEDED_COLUMN = {"given": LABEL, "time": TIMESTAMP, "last": TIMESTAMP}  # by split
 RATIO = (0.8, 0.1, 0.1)
-
-
-def check_split(split: str, splits: Sequence[str] = SPLITS) -> None:
-    """Raises a :class:`ValueError` if there is no such split, or not where this is asked."""
-    if split not in splits:
-        raise ValueError(f"split must be one of {', '.join(splits)} (got {split!r})")
 
 
 def label_interactions(

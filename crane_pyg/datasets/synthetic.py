@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from crane_pyg.datasets._planted import (
+from crane_pyg.choices import check_choice
+from crane_pyg.datasets.hetero import build_hetero_data
+from crane_pyg.datasets.planted_world import (
     HALF,
     MIN_DEGREE,
     OVERLAP,
@@ -16,7 +18,6 @@ from crane_pyg.datasets._planted import (
     draw_view,
     draw_world,
 )
-from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.datasets.report import DatasetReport
 from crane_pyg.datasets.splits import split_at_random
 from crane_pyg.ops.fill import Missing
@@ -89,8 +90,7 @@ class SyntheticMultimodal(InMemoryDataset):
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
     ) -> None:
-        if preset not in PRESETS:
-            raise ValueError(f"`preset` must be one of {list(PRESETS)} (got {preset!r})")
+        check_choice("preset", preset, PRESETS)
         if not 0.0 <= missing_rate < 1.0:
             raise ValueError(f"`missing_rate` must lie in [0, 1) (got {missing_rate})")
         fill = FillMissing(missing)

@@ -44,12 +44,17 @@ def open_table(path: Path, *, delimiter: str | None = None, quoted: bool = True)
         ValueError: if there is no such file, it is of neither kind, or its header has no names,
             repeats one, or leaves the delimiter open.
     """
-    if not path.is_file():
-        raise ValueError(f"'{path}' must be a file (got {'a folder' if path.is_dir() else None})")
-    with path.open("rb") as file:
+    with existing_file(path).open("rb") as file:
         if file.read(len(_PARQUET)) == _PARQUET:
             return ParquetTable(path)
     return DelimitedTable(path, delimiter, quoted=quoted)
+
+
+def existing_file(path: Path) -> Path:
+    """Returns the path; raises a :class:`ValueError` if there is no such file."""
+    if not path.is_file():
+        raise ValueError(f"'{path}' must be a file (got {'a folder' if path.is_dir() else None})")
+    return path
 
 
 def check_columns(table: Table, columns: Sequence[str]) -> None:

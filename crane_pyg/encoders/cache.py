@@ -1,7 +1,6 @@
 """A cache of features, kept by the content that they were made of."""
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
+
+from crane_pyg.files import write_atomically
 
 BLOCK = 1024
 
@@ -27,8 +28,8 @@ def digest(*parts: bytes) -> bytes:
 class FeatureCache:
     """The cache of one encoder: a folder with a file of digests and rows for every block encoded.
 
-    A file is complete or not there, so whoever is killed loses the block at hand and no more.
-    Files that cannot be read are passed over, and what they held is made again.
+    A file is complete or not there, so a process that is killed loses one block at most. Files that
+    cannot be read are passed over, and their rows are encoded again.
 
     Args:
         folder (Path or None): The folder of all encoders; :obj:`None` keeps nothing.
@@ -101,14 +102,9 @@ class FeatureCache:
     def _write(self, keys: np.ndarray, rows: np.ndarray) -> None:
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = digest(keys.tobytes()).hex()
-        aside = self.folder / f"{name}.{os.getpid()}.aside"
-        try:
-            with aside.open("wb") as file:
+
+        def save(aside: Path) -> None:
+            with aside.open("wb") as file:  # given a path, savez would add its own ending
                 np.savez(file, keys=keys.view(np.uint8).reshape(len(keys), -1), rows=rows)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self.folder / f"{name}.npz")
-        finally:
-            aside.unlink(missing_ok=True)
+
+        write_atomically(self.folder / f"{digest(keys.tobytes()).hex()}.npz", save)

@@ -15,8 +15,8 @@ def plot_comparison(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw Recall and NDCG of every model, bars as long as the mean, whiskers of one deviation.
 
     Args:
-        runs: of :func:`~crane_pyg.experiments.run_grid`; those that failed are left out.
-        path: of the PNG file.
+        runs: as :func:`~crane_pyg.experiments.run_grid` returns them; failed ones are left out.
+        path: where the PNG file is written.
 
     Raises:
         ImportError: if matplotlib is missing.

@@ -1,4 +1,4 @@
-"""What a folder of runs is of, so that a second start goes on with it or refuses."""
+"""What a folder's runs are made from, so that a second start goes on with them or refuses."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def fingerprint(data: HeteroData) -> str:
-    """The same for the same graph: every edge, split, feature and mask counts."""
+    """A digest of a graph, equal for equal graphs: every edge, split, feature and mask counts."""
     digest = hashlib.sha256()
     for store in data.stores:
         for key, value in sorted(store.items()):

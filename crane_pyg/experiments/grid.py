@@ -44,12 +44,12 @@ def run_grid(
         data: the graph.
         settings: by model, as :func:`~crane_pyg.experiments.complete_settings` gives them; or by
             any label, where :obj:`models` says whose they are.
-        seeds: of training.
+        seeds: one training for each.
         out: folder for the runs, a file and a history each, and all of them in ``runs.jsonl``.
         models: model by label; a run then has a ``label`` beside its ``model``. (default: a label
             is the model)
-        shared: folder of runs in the place of one in ``out``. They lie there under the name of all
-            that they depend on, so that several grids may train each of theirs but once.
+        shared: folder for the runs in the place of one in ``out``. A run's name there stands for
+            all that it depends on, so that grids share the runs that they have in common.
         keep: labels whose trained weights stay beside the run, as ``.safetensors``.
         protocol: see :func:`~crane_pyg.training.evaluate`.
         about: how to name the data.
@@ -101,7 +101,7 @@ def run_grid(
 
 
 def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """The same for the same run, whether or not a setting that has its default is given."""
+    """A name that equal runs share, whether a setting at its default is given or left out."""
     depends_on = {
         "data": identity["data"]["fingerprint"],
         "protocol": identity["protocol"],

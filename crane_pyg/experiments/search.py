@@ -57,7 +57,7 @@ def search_settings(
         space: values by setting. (default: the model's entry of
             :data:`~crane_pyg.experiments.SEARCH_SPACES`)
         settings: the others, as :func:`~crane_pyg.experiments.complete_settings` gives them.
-        seed: of the search and of every training.
+        seed: decides on the search and on every training.
         about: how to name the data.
         device: to train on.
         progress: show a progress bar per trial.

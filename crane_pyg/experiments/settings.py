@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
 
-from crane_pyg.choices import options_of
+from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.models import MODELS, Recommender
 from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
 
@@ -30,17 +30,14 @@ def complete_settings(
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> None:
     """Refuse a setting that neither the model nor ``fit`` has, or of another type."""
-    if model not in MODELS:
-        raise ValueError(f"model must be one of {', '.join(sorted(MODELS))} (got {model!r})")
+    check_choice("model", model, sorted(MODELS))
     known = _known(model)
     for name, value in settings.items():
         if name not in known:
             raise ValueError(f"{model} has the settings {', '.join(sorted(known))} (got {name!r})")
         annotation = known[name].annotation
-        if allowed := options_of(annotation):
-            if value not in allowed:
-                words = ", ".join(map(repr, allowed))
-                raise ValueError(f"{name} of {model} must be one of {words} (got {value!r})")
+        if options_of(annotation):
+            check_choice(f"{name} of {model}", value, annotation)
         elif not _fits(value, annotation):
             raise ValueError(f"{name} of {model} must be {_kind(annotation)} (got {value!r})")
 

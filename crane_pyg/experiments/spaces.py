@@ -1,4 +1,4 @@
-"""Where to look for settings: what the authors of each model searched, or MMRec for them."""
+"""Values of settings to search: those that a model's authors, or MMRec, searched."""
 
 from typing import Any
 

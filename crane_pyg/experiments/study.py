@@ -30,7 +30,7 @@ def open_study(path: Path, seed: int) -> "Study":
         pruner=optuna.pruners.MedianPruner(n_warmup_steps=WARM_UP),
         load_if_exists=True,
     )
-    # By its length too, lest a resumed search draw what it drew before.
+    # The number of trials counts too: else a resumed search would draw what it drew before.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     for trial in study.trials:
         if trial.state == optuna.trial.TrialState.RUNNING:  # killed: failed, and first in line
@@ -48,7 +48,7 @@ def run_trials(
     """Train until ``trials`` have ended in total, or every combination has.
 
     Args:
-        study: of :func:`open_study`.
+        study: as :func:`open_study` returns it.
         space: values by setting.
         trials: how many in total.
         train: gives the score of the trial's ``params``; raises ``TrialPruned`` or ``ValueError``.
@@ -77,7 +77,10 @@ def run_trials(
 
 
 def _score(study: "Study", trial: "Trial", train: Callable[["Trial"], float]) -> float:
-    """Of settings that were trained before, the score as it was: training repeats bit for bit."""
+    """The trial's score; taken from an earlier trial of the same settings, if there is one.
+
+    Training repeats bit for bit.
+    """
     for other in ended_trials(study):
         if other.params == trial.params and other.state.name == "COMPLETE":
             for name, value in other.user_attrs.items():
@@ -87,6 +90,6 @@ def _score(study: "Study", trial: "Trial", train: Callable[["Trial"], float]) ->
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:
-    """Those that ran to an end of their own: a score, a stop, an error."""
+    """The trials that were not killed: each ended in a score, an early stop or an error."""
     ends = ("COMPLETE", "PRUNED")
     return [t for t in study.trials if t.state.name in ends or "error" in t.user_attrs]

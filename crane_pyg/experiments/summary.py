@@ -21,7 +21,7 @@ def summarise_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per model and metric of the runs that did not fail.
 
     Args:
-        runs: of :func:`~crane_pyg.experiments.run_grid`.
+        runs: as :func:`~crane_pyg.experiments.run_grid` returns them.
 
     Returns:
         the columns ``model`` (or its label), ``metric``, ``value`` (mean over the seeds; of seconds
@@ -70,12 +70,14 @@ def _label(run: Mapping[str, Any]) -> str:
 
 
 def row_title(label: str) -> str:
-    """How a row is called: a model by its class, a label by itself."""
+    """The title of a row: the name of a model's class, or the label itself."""
     return MODELS[label].__name__ if label in MODELS else label
 
 
 def paired_p_value(ours: pd.Series, theirs: pd.Series) -> float:
-    """Of the paired t-test over the seeds that both have; NaN for fewer than two, or no difference.
+    """The p-value of a paired t-test over the seeds that both have.
+
+    NaN where that is fewer than two seeds, or there is no difference.
 
     Args:
         ours, theirs: a score by seed.

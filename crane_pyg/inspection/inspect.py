@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch_geometric.data import HeteroData
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.interactions import (
     Interactions,
     find_interactions,
@@ -17,7 +18,7 @@ from crane_pyg.datasets.interactions import (
 from crane_pyg.datasets.load import holds_originals, load_dataset
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.npy import find_features, open_features
-from crane_pyg.datasets.splits import Split, check_split
+from crane_pyg.datasets.splits import Split
 from crane_pyg.inspection.faults import find_faults
 from crane_pyg.inspection.features import Modality, count_features
 from crane_pyg.inspection.interactions import InteractionCounts, count_interactions
@@ -65,7 +66,7 @@ def inspect_dataset(source: str | Path, *, split: Split = "given", seed: int = 0
         ValueError: if there is no such data set or split. What is wrong with the files of a
             folder does not raise.
     """
-    check_split(split)
+    check_choice("split", split, Split)
     folder = Path(source)
     if not folder.is_dir() or holds_originals(folder):
         dataset = load_dataset(source, split=split, seed=seed)

@@ -33,7 +33,7 @@ class Degrees:
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitCounts:
     """Counts of the distinct pairs of one split.
 
     Args:
@@ -71,7 +71,7 @@ class InteractionCounts:
     distinct: int
     repeated: int
     leaks: dict[str, int]
-    splits: dict[str, Split]
+    splits: dict[str, SplitCounts]
     user: Degrees
     item: Degrees
 
@@ -114,9 +114,9 @@ def count_interactions(
 
 def _split(
     user: np.ndarray, item: np.ndarray, known_user: np.ndarray, known_item: np.ndarray
-) -> Split:
+) -> SplitCounts:
     users, items = np.unique(user), np.unique(item)
-    return Split(
+    return SplitCounts(
         interactions=len(user),
         users=len(users),
         items=len(items),

@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class KeptFor(Generic[T]):
-    """What was built from some tensors, kept until it is asked for with others.
+    """Keeps a value that was built from some tensors, until it is asked for with others.
 
     Tensors count as the same only if they are the same objects: their values are not compared.
     A copy or a pickle of it is empty, so that copies of a model carry no data along.
@@ -18,11 +18,11 @@ class KeptFor(Generic[T]):
         self._kept: T | None = None
 
     def __call__(self, source: tuple[Tensor, ...], build: Callable[[], T]) -> T:
-        """What ``build`` gives, or what it gave before for the same source.
+        """The kept value if it was built from the same source, else what ``build`` returns.
 
         Args:
             source: the tensors that the result depends on.
-            build: a function without arguments; not of ``None``.
+            build: a function without arguments that returns the value, which is never ``None``.
         """
         same = len(source) == len(self._source)
         same = same and all(a is b for a, b in zip(source, self._source, strict=True))

@@ -4,15 +4,15 @@ from crane_pyg.ops.attention import AttentionImpl, tanh_attention, tanh_attentio
 from crane_pyg.ops.distinct import distinct
 from crane_pyg.ops.dropout import dropout
 from crane_pyg.ops.fill import fill_missing
-from crane_pyg.ops.graph_recall import Recall, graph_recall
+from crane_pyg.ops.graph_recall import GraphRecall, graph_recall
 from crane_pyg.ops.knn import KNNImpl, edge_cosine, knn_graph, modality_knn_graph, unit_rows
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = [
     "AttentionImpl",
     "CSRGraph",
+    "GraphRecall",
     "KNNImpl",
-    "Recall",
     "csr_graph",
     "distinct",
     "dropout",

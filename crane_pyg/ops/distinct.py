@@ -1,14 +1,14 @@
-"""Distinct entries of an index, without the host waiting for how many there are."""
+"""Distinct entries of an index, found without making the host wait for a CUDA device."""
 
 import torch
 from torch import Tensor
 
 
 def distinct(index: Tensor) -> tuple[Tensor, Tensor]:
-    """The entries of an index, each once, so that rows need be gathered only once.
+    """The distinct entries of an index, so that each row is gathered only once.
 
     :func:`torch.unique` makes the host wait for a CUDA device, to learn the size of the result. So
-    there the result is as long as the index, its end filled up with entries that stand before.
+    on CUDA the result is as long as the index, and its end repeats entries.
 
     Args:
         index (Tensor): integers.

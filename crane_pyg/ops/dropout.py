@@ -9,11 +9,11 @@ def dropout(x: Tensor, p: float) -> Tensor:
     draws one number an entry: on a CPU that takes ten times as long.
 
     Args:
-        x (Tensor): of any shape.
-        p (float): in [0, 1].
+        x (Tensor): entries, in any shape.
+        p (float): the probability, in [0, 1].
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if ``p`` lies elsewhere.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"p must lie in [0, 1] (got {p})")

@@ -1,12 +1,13 @@
 """Filling the features of items that lack a modality."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from crane_pyg.choices import check_choice
+
 Missing = Literal["mask", "mean", "zero"]
-MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
 def fill_missing(x: Tensor, mask: Tensor, missing: Missing) -> tuple[Tensor, Tensor]:
@@ -26,16 +27,10 @@ def fill_missing(x: Tensor, mask: Tensor, missing: Missing) -> tuple[Tensor, Ten
     Raises:
         ValueError: if :obj:`missing` is none of these.
     """
-    check_missing(missing)
+    check_choice("missing", missing, Missing)
     if missing == "mask" or bool(mask.all()):
         return x, mask
     row = torch.zeros_like(x[0])
     if missing == "mean" and bool(mask.any()):
         row = x[mask].mean(dim=0)
     return torch.where(mask.unsqueeze(1), x, row), torch.ones_like(mask)
-
-
-def check_missing(missing: str) -> None:
-    """Raises a :class:`ValueError` if :func:`fill_missing` knows no such way to fill."""
-    if missing not in MISSING:
-        raise ValueError(f"missing must be one of {', '.join(MISSING)} (got {missing!r})")

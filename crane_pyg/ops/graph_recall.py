@@ -9,8 +9,8 @@ from crane_pyg.ops.sparse import CSRGraph, spmm
 _BLOCK = 512  # users at a time
 
 
-class Recall(NamedTuple):
-    """Mean over users, and the standard error of it."""
+class GraphRecall(NamedTuple):
+    """The Recall of an item graph: mean over users, and the standard error of it."""
 
     mean: float
     error: float
@@ -19,15 +19,15 @@ class Recall(NamedTuple):
 @torch.no_grad()
 def graph_recall(
     similar: CSRGraph, to_user: CSRGraph, *, k: int = 20, max_users: int = 8192
-) -> Recall:
+) -> GraphRecall:
     r"""Leave-one-out Recall@k of an item graph on interactions: no training, no held-out split.
 
-    Each item :math:`i` of a user is held against all that he did not take. An item scores
+    Each item :math:`i` of a user is ranked among all items that the user did not take, by
 
     .. math::
         y_{ui} = \sum_{j \in \mathcal{N}(u) \setminus i} S_{ji},
 
-    and is recalled where fewer than :math:`k` of the others score as much.
+    and is recalled where fewer than :math:`k` of these score as much.
 
     Args:
         similar: items to similar items, without loops.
@@ -41,7 +41,7 @@ def graph_recall(
     """
     users = (to_user.in_degree > 1).nonzero().view(-1)
     if users.numel() == 0:
-        return Recall(0.0, 0.0)
+        return GraphRecall(0.0, 0.0)
     if users.numel() > max_users:
         order = torch.randperm(users.numel(), generator=torch.Generator().manual_seed(0))
         users = users[order[:max_users].to(users.device)]
@@ -59,4 +59,6 @@ def graph_recall(
         recalled = (score > bar) & taken
         recalls.append(recalled.sum(1) / taken.sum(1))
     recall = torch.cat(recalls)
-    return Recall(float(recall.mean()), float(recall.std(correction=0) / recall.numel() ** 0.5))
+    return GraphRecall(
+        float(recall.mean()), float(recall.std(correction=0) / recall.numel() ** 0.5)
+    )

@@ -1,4 +1,4 @@
-"""Making a folder that :class:`~crane_pyg.datasets.MultimodalDataset` reads of anybody's files."""
+"""Making the folder of a :class:`~crane_pyg.datasets.MultimodalDataset` out of other files."""
 
 from crane_pyg.preparation.pipeline import Encoding, prepare
 from crane_pyg.preparation.report import PreparationReport

@@ -12,7 +12,7 @@ import torch
 
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.npy import check_finite, check_matrix, open_npy
-from crane_pyg.datasets.tables import open_table, read_columns
+from crane_pyg.datasets.tables import existing_file, open_table, read_columns
 from crane_pyg.preparation.column_choice import choose_column
 
 _BLOCK = 4096
@@ -66,12 +66,12 @@ def align_features(
         ValueError: naming the file, if it is none of these or holds code, if its rows are no
             finite numbers, or as many as its ids; if an id comes twice; or if no item is known.
     """
-    stored, names = _LOADERS.get(path.suffix, _refuse)(_existing(path))
+    stored, names = _LOADERS.get(path.suffix, _refuse)(existing_file(path))
     if names is not None and ids is not None:
         raise ValueError(f"'{path}' has ids of its own (got '{ids}' as well)")
     source = f"'{path}'"
     if ids is not None:
-        names, source = _read_ids(_existing(ids)), f"'{ids}'"
+        names, source = _read_ids(existing_file(ids)), f"'{ids}'"
     if names is None:
         if order is None:
             raise ValueError(
@@ -100,12 +100,6 @@ def align_features(
             f"{names[0]!r} where the interactions have {items[0]!r})"
         )
     return Aligned(stored, row, len(names) - int((row >= 0).sum()))
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"'{path}' must be a file (got {'a folder' if path.is_dir() else None})")
-    return path
 
 
 def _refuse(path: Path) -> tuple[np.ndarray, list[str] | None]:

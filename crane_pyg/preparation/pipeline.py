@@ -56,7 +56,7 @@ def prepare(
     overwrite: bool = False,
     show: Callable[[str], None] = lambda line: None,
 ) -> PreparationReport:
-    """Makes the folder of a data set of interactions, a table of items, pictures and features.
+    """Makes a data set's folder out of interactions, a table of items, pictures and features.
 
     Items are those of the interactions that are left. Texts become the modality ``text``, pictures
     ``image``; an item that lacks one has a row of zeros there.

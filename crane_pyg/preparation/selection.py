@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER, Role
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
-from crane_pyg.datasets.splits import RATIO, Split, check_labels, check_split, label_interactions
+from crane_pyg.datasets.splits import RATIO, Split, check_labels, label_interactions
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
 
@@ -62,7 +63,7 @@ class Selection(NamedTuple):
 
 def check_rules(rules: Rules, columns: Sequence[str], source: str) -> None:
     """Raises a :class:`ValueError` if a rule makes no sense, or needs a column that is missing."""
-    check_split(rules.split)
+    check_choice("split", rules.split, Split)
     if len(rules.ratio) != 3 or not all(np.isfinite(part) and part > 0 for part in rules.ratio):
         raise ValueError(f"The ratio must be three positive numbers (got {rules.ratio})")
     for name in ("k_core", "min_interactions", "seed"):

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.npy import check_modality
 from crane_pyg.datasets.tables import Table, open_table
@@ -17,7 +18,6 @@ from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
 UnknownItems = Literal["error", "drop", "keep"]
-UNKNOWN_ITEMS: tuple[UnknownItems, ...] = get_args(UnknownItems)
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,10 @@ class OpenedSources:
         """Returns a mask of the items to drop because the table of items has no row for them.
 
         Raises:
-            ValueError: if there is one, and the policy is an error; naming the first.
+            ValueError: if there is one, and the policy is an error; naming the first. And if there
+                is no such policy.
         """
-        if policy not in UNKNOWN_ITEMS:
-            raise ValueError(
-                f"unknown_items must be one of {', '.join(UNKNOWN_ITEMS)} (got {policy!r})"
-            )
+        check_choice("unknown_items", policy, UnknownItems)
         if catalogue is None:
             return np.zeros(len(raw.items), dtype=bool)
         unknown = np.array(catalogue.rows) < 0

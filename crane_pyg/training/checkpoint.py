@@ -14,7 +14,7 @@ class Checkpoint:
     """A file that a killed run resumes from: weights, optimiser, random states, history.
 
     Args:
-        path: of the file.
+        path: where the file lies, or is to lie.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -32,11 +32,11 @@ class Checkpoint:
         """Replace the file by the state after an epoch.
 
         Args:
-            model: as it is.
-            optimizer: as it is.
-            generator: of the sampler.
-            result: of the epochs so far.
-            settings: of training, which a run that resumes must share.
+            model: the model after the epoch.
+            optimizer: the optimiser after the epoch.
+            generator: the sampler's source of randomness.
+            result: history of the epochs so far.
+            settings: those of training that a run which resumes must share.
             best_state: the weights of the best epoch so far.
         """
         state = {
@@ -64,7 +64,7 @@ class Checkpoint:
 
         Args:
             model, optimizer, generator, result: as :meth:`save` takes them; overwritten.
-            settings: of the run that resumes.
+            settings: those of the run that resumes.
 
         Returns:
             the weights of the best epoch so far.

@@ -1,4 +1,4 @@
-"""The settings of training and what they are where nobody says otherwise.
+"""The settings of training and their defaults.
 
 :func:`~crane_pyg.training.fit`, the command line and the benchmarks all read this one table.
 """

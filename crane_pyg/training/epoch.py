@@ -32,7 +32,7 @@ def train_epoch(
         model: trained in place; ends in training mode.
         data: the graph.
         sampler: draws the batches.
-        optimizer: of the model's parameters, such as :func:`build_optimizer` returns.
+        optimizer: updates the model's parameters, such as :func:`build_optimizer` returns it.
 
     Returns:
         the mean over the batches of ``loss`` and of each of its terms, and the ``seconds`` that

@@ -53,8 +53,8 @@ def fit(
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by.
-        protocol: of validation, see :func:`~crane_pyg.training.evaluate`.
-        seed: of sampling and of everything random in the model.
+        protocol: how validation ranks, see :func:`~crane_pyg.training.evaluate`.
+        seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
         checkpoint: file that is rewritten after every epoch; where it exists already, training
             goes on from it, also with another ``epochs`` or ``patience``.

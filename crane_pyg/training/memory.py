@@ -11,7 +11,7 @@ import torch
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Returns the peak so far in MiB: of torch's allocator on CUDA, of the whole process elsewhere.
+    """Returns the peak so far in MiB, on CUDA that of torch's allocator, elsewhere the process's.
 
     Args:
         device: where the tensors are.
@@ -23,7 +23,7 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Let the peak start anew, where CUDA or Linux can; elsewhere it stays the process's.
+    """Forget the peak so far, on CUDA and Linux; elsewhere the process's whole peak stays.
 
     Args:
         device: where the tensors are.

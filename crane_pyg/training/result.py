@@ -17,7 +17,7 @@ class FitResult:
             seconds and validation scores (absent where the epoch was not evaluated).
         best_epoch: the epoch whose weights the model holds, from 1.
         best_score: its validation score.
-        peak_memory_mb: of the process on a CPU, of the allocator on CUDA.
+        peak_memory_mb: peak memory of the process on a CPU, of torch's allocator on CUDA.
     """
 
     monitor: str = TRAINING_DEFAULTS.monitor

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch_geometric.data import HeteroData
 
+from crane_pyg.choices import check_choice
 from crane_pyg.files import write_atomically
 from crane_pyg.nn.models import MODELS, Recommender
 
@@ -42,10 +43,7 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    if metadata.get("model") not in MODELS:
-        raise ValueError(
-            f"{path} must name one of {sorted(MODELS)} (got {metadata.get('model')!r})"
-        )
+    check_choice(f"the model of {path}", metadata.get("model"), sorted(MODELS))
     model = MODELS[metadata["model"]].skeleton(data, **json.loads(metadata["settings"]))
     try:
         model.load_state_dict(state)

@@ -25,7 +25,7 @@ class AddSimilarItems(BaseTransform):
         k: number of neighbours.
         modalities: names :math:`m` to use. (default: all that ``data['item']`` has)
         loop: whether an item is among its own :math:`k` neighbours. (default: ``False``)
-        impl: of :func:`~crane_pyg.ops.knn_graph`. (default: ``'auto'``)
+        impl: implementation of :func:`~crane_pyg.ops.knn_graph`. (default: ``'auto'``)
 
     Shapes:
         - **data['item']:** ``x_m`` ``[N, d_m]`` and, optionally, ``m_mask`` ``[N]`` bool

@@ -3,7 +3,8 @@
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from crane_pyg.ops.fill import Missing, check_missing, fill_missing
+from crane_pyg.choices import check_choice
+from crane_pyg.ops.fill import Missing, fill_missing
 from crane_pyg.schema import modalities
 
 
@@ -27,7 +28,7 @@ class FillMissing(BaseTransform):
     """
 
     def __init__(self, missing: Missing) -> None:
-        check_missing(missing)
+        check_choice("missing", missing, Missing)
         self.missing = missing
 
     def forward(self, data: HeteroData) -> HeteroData:

@@ -61,6 +61,19 @@ def test_a_closed_set_is_that_of_its_type(capsys, option, choices):
     assert all(choice in line for choice in options_of(choices))
 
 
+def test_help_tells_each_default_once():
+    parser = options.Parser(prog="test")
+    parser.add_argument("--size", type=int, default=0, help="how large")
+    parser.add_argument("--name", help="how called (default: the folder's)")
+    parser.add_argument("--fast", action="store_true", help="in a hurry")
+    parser.add_argument("--set", action="append", default=[], help="a setting")
+    lines = [" ".join(line.split()) for line in parser.format_help().splitlines()]
+    assert "--size SIZE how large (default: 0)" in lines
+    assert "--name NAME how called (default: the folder's)" in lines
+    assert "--fast in a hurry" in lines
+    assert "--set SET a setting" in lines
+
+
 def test_a_device_must_be_here():
     assert options.device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="--device must name one that is here .got 'abacus'"):

@@ -144,5 +144,5 @@ def test_presets_and_json():
     assert json.loads(json.dumps(found.to_dict()))["overlap"] == {"textual + visual": 200}
     with pytest.raises(ValueError, match="must be a folder.*one of the presets tiny.*got 'huge'"):
         inspect_dataset("huge")
-    with pytest.raises(ValueError, match="split must be one of given, random.* .got 'late'"):
+    with pytest.raises(ValueError, match="split must be one of 'given', 'random'.* .got 'late'"):
         inspect_dataset("tiny", split="late")

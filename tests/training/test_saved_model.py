@@ -46,7 +46,7 @@ def test_files_that_are_not_ours(checkerboard, tmp_path):
     with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
         load_model(path, checkerboard)
     save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="must name one of .*got None"):
+    with pytest.raises(ValueError, match="the model of .* must be one of .*got None"):
         load_model(path, checkerboard)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from crane_pyg.choices import check_choice
 from crane_pyg.datasets.amazon.categories import Category, find_category
 from crane_pyg.datasets.amazon.image_features import WIDTH, copy_image_features
 from crane_pyg.datasets.amazon.reviews import Reviews, read_reviews
@@ -11,7 +12,7 @@ from crane_pyg.datasets.amazon.texts import read_texts
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER
 from crane_pyg.datasets.folder import check_out, whole_folder
 from crane_pyg.datasets.npy import create_features, features_path
-from crane_pyg.datasets.splits import DRAWN, Split, check_split, label_interactions
+from crane_pyg.datasets.splits import DrawnSplit, label_interactions
 from crane_pyg.datasets.writer import fill_folder
 from crane_pyg.encoders import EncodedTexts, encode_texts
 
@@ -23,7 +24,7 @@ def convert_amazon(
     name: str,
     out: str | Path,
     *,
-    split: Split = "random",
+    split: DrawnSplit = "random",
     seed: int = 0,
     text_encoder: str = "auto",
     overwrite: bool = False,
@@ -53,7 +54,7 @@ def convert_amazon(
         ValueError: naming the file and the line or record, for whatever is wrong there, or
             listing the files that are missing.
     """
-    check_split(split, DRAWN)
+    check_choice("split", split, DrawnSplit)
     raw, out, category = Path(raw), Path(out), find_category(name)
     missing = [file for file in category.files if not (raw / file).is_file()]
     if missing:
@@ -104,7 +105,7 @@ def _encode(path: Path, texts: list[str], encoder: str) -> EncodedTexts:
     return encode_texts(texts, encoder=encoder)
 
 
-def _table(reviews: Reviews, split: Split, seed: int) -> pd.DataFrame:
+def _table(reviews: Reviews, split: DrawnSplit, seed: int) -> pd.DataFrame:
     user, item = reviews.pairs
     label = label_interactions(split, user, item, timestamp=reviews.time, seed=seed)
     known = {RATING: reviews.rating, TIMESTAMP: reviews.time}

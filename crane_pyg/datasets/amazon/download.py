@@ -1,9 +1,8 @@
 """Getting the original files of Amazon 2014 from where they are public."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
@@ -11,6 +10,7 @@ from urllib.request import urlopen
 from tqdm import tqdm
 
 from crane_pyg.datasets.amazon.categories import Category
+from crane_pyg.files import write_atomically
 
 SNAP = "https://snap.stanford.edu/data/amazon/productGraph"
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data/amazon"
@@ -62,7 +62,7 @@ def download_originals(
         reasons = []
         for url in known[name].urls:
             try:
-                _fetch(url, raw / name, digest)
+                write_atomically(raw / name, partial(_fetch, url, name, digest))
                 break
             except (OSError, ValueError) as error:
                 reasons.append(f"{url}: {error}")
@@ -74,23 +74,16 @@ def download_originals(
             )
 
 
-def _fetch(url: str, path: Path, sha256: str | None) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    aside = Path(name)
+def _fetch(url: str, name: str, sha256: str | None, path: Path) -> None:
     total = hashlib.sha256()
-    try:
-        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT) as answer:
-            length = answer.headers.get("Content-Length")
-            size = None if length is None else int(length)
-            with tqdm(total=size, desc=path.name, unit="B", unit_scale=True, disable=None) as bar:
-                while block := answer.read(_BLOCK):
-                    total.update(block)
-                    bar.update(file.write(block))
-            if size is not None and file.tell() != size:
-                raise ValueError(f"must have {size:,} bytes (got {file.tell():,})")
-        if sha256 is not None and total.hexdigest() != sha256.lower():
-            raise ValueError(f"must have the sha256 {sha256} (got {total.hexdigest()})")
-        aside.chmod(0o644)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with path.open("wb") as file, urlopen(url, timeout=TIMEOUT) as answer:
+        length = answer.headers.get("Content-Length")
+        size = None if length is None else int(length)
+        with tqdm(total=size, desc=name, unit="B", unit_scale=True, disable=None) as bar:
+            while block := answer.read(_BLOCK):
+                total.update(block)
+                bar.update(file.write(block))
+        if size is not None and file.tell() != size:
+            raise ValueError(f"must have {size:,} bytes (got {file.tell():,})")
+    if sha256 is not None and total.hexdigest() != sha256.lower():
+        raise ValueError(f"must have the sha256 {sha256} (got {total.hexdigest()})")

@@ -33,8 +33,8 @@ class RecursiveCrossModalAttention(torch.nn.Module):
             (default: ``True``)
         gain (bool): learn a factor per modality for :math:`\mathbf{F}^m`, 1 at first.
             (default: ``False``)
-        impl (str): of :func:`~crane_pyg.ops.tanh_attention`: exact, or ``'nystrom'`` in time linear
-            in the entities. (default: ``'auto'``)
+        impl (str): implementation of :func:`~crane_pyg.ops.tanh_attention`: an exact one, or
+            ``'nystrom'``, in time linear in the entities. (default: ``'auto'``)
 
     Raises:
         ValueError: if there is no modality or no round, the implementation is unknown, the names or

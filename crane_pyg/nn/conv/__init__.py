@@ -1,3 +1,5 @@
+"""Layers that propagate over a graph; a file for each."""
+
 from crane_pyg.nn.conv.bipartite_conv import BipartiteConv
 from crane_pyg.nn.conv.light_gcn_propagation import light_gcn_propagation
 from crane_pyg.nn.conv.semantic_conv import SemanticConv

@@ -23,7 +23,7 @@ class BipartiteConv(WeightedSumConv):
         in_channels (int, optional): width of the input; with it comes :math:`\mathbf{W}`.
         out_channels (int, optional): width of the output, :obj:`in_channels` by default.
         act (callable, optional): :math:`\sigma`. (default: :obj:`None`)
-        **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
+        **kwargs: as :class:`torch_geometric.nn.conv.MessagePassing` takes them.
 
     Raises:
         ValueError: if :obj:`out_channels` comes without :obj:`in_channels`.

@@ -29,7 +29,7 @@ class UserProfile(WeightedSumConv):
             over the user's items of a learned score) or ``'sqrt'``, the sum divided by
             :math:`\sqrt{|\mathcal{N}(u)|}`. (default: ``'sum'``)
         channels (int, optional): width of the items; ``'attention'`` needs it.
-        **kwargs: of :class:`torch_geometric.nn.conv.MessagePassing`.
+        **kwargs: as :class:`torch_geometric.nn.conv.MessagePassing` takes them.
 
     Raises:
         ValueError: if the aggregation is unknown, or ``'attention'`` comes without :obj:`channels`.
@@ -64,8 +64,8 @@ class UserProfile(WeightedSumConv):
             x (Tensor): features of the items.
             edge_index: item-to-user edges, in any form that
                 :class:`~crane_pyg.nn.WeightedSumConv` takes.
-            num_users (int, optional): :math:`M`. (default: of the graph, or one more than the
-                largest user in an index that does not know)
+            num_users (int, optional): :math:`M`. (default: what the graph says, or one more than
+                the largest user in an index that does not know)
             mask (Tensor, optional): items that count; the others may hold anything.
                 (default: all)
 
@@ -112,7 +112,7 @@ class UserProfile(WeightedSumConv):
         return self.propagate(edge_index, x=(x, None), edge_weight=None, size=size)
 
     def _refuse_weights(self, edge_index: Adj | CSRGraph) -> None:
-        """Looked at once for the same weights: the host waits for what it finds."""
+        """Checked once for the same tensor: the check makes the host wait for the device."""
         weight: Tensor | None = None
         if isinstance(edge_index, CSRGraph):
             weight = edge_index.weight

@@ -10,7 +10,7 @@ from crane_pyg.ops import CSRGraph, spmm
 
 
 class WeightedSumConv(MessagePassing):
-    r"""Sums weighted messages on any form of a graph: what our convolutions have in common.
+    r"""Sums weighted messages on any form of a graph; the base of the convolutions here.
 
     .. math::
         \mathbf{x}^{\prime}_i = \sum_{j \in \mathcal{N}(i)} w_{ji} \, \mathbf{x}_j
@@ -19,9 +19,8 @@ class WeightedSumConv(MessagePassing):
     there for a rectangular graph, and knows no kept transpose.
 
     Args:
-        aggr: of :class:`torch_geometric.nn.conv.MessagePassing`. (default: ``'sum'``)
-        **kwargs: of the same.
-
+        aggr, **kwargs: as :class:`torch_geometric.nn.conv.MessagePassing` takes them.
+            (default of ``aggr``: ``'sum'``)
     """
 
     SUPPORTS_FUSED_EDGE_INDEX = True

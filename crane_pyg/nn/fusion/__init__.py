@@ -1,6 +1,6 @@
-"""How the modalities of an item become what items are compared by; a file for each way.
+"""Fusions turn the modalities of an item into what items are compared by; a file for each.
 
-Any of them may stand in a :class:`~crane_pyg.nn.graphs.LearnedItemGraph`.
+Any of them may be given to a :class:`~crane_pyg.nn.graphs.LearnedItemGraph`.
 """
 
 from typing import Literal

@@ -16,7 +16,8 @@ class Space(NamedTuple):
     """Items as points; those that lie close to each other are linked.
 
     Shapes:
-        - **parts:** ``[N, d_m]`` each, side by side: of each modality, or one for all of them
+        - **parts:** ``[N, d_m]`` each, to be put side by side: one for each modality, or one for
+          all of them together
         - **masks:** ``[N]`` bool each, false where an item has nothing in that part
         - **weight:** a number: how much the graph of this space counts beside those of others
     """
@@ -27,7 +28,7 @@ class Space(NamedTuple):
 
 
 class Fusion(torch.nn.Module):
-    """How the modalities of an item become what items are compared by.
+    """Turns the modalities of an item into what items are compared by.
 
     A fusion is a file in this folder with a subclass: :meth:`forward` gives the space, or the
     spaces, in which :class:`~crane_pyg.nn.graphs.LearnedItemGraph` looks for neighbours.
@@ -35,8 +36,8 @@ class Fusion(torch.nn.Module):
     Args:
         modalities (dict): width of the features of each modality, by name.
         channels (int): width :math:`d` after projection. (default: ``64``)
-        center (bool): take the mean of each modality away, of rows of length one, so that cosines
-            tell apart what encoders put into a narrow cone. (default: ``True``)
+        center (bool): scale rows to length one and subtract the mean of each modality, so that
+            cosines tell apart what encoders put into a narrow cone. (default: ``True``)
 
     Raises:
         ValueError: if there is no modality.
@@ -59,7 +60,7 @@ class Fusion(torch.nn.Module):
 
     @property
     def num_spaces(self) -> int:
-        """Of how many spaces :meth:`forward` gives."""
+        """How many spaces :meth:`forward` gives."""
         return 1
 
     def reset_parameters(self) -> None:

@@ -10,7 +10,7 @@ from crane_pyg.nn.fusion.base import Fusion
 
 
 class ProjectingFusion(Fusion):
-    """What fusions have in common that project each modality to the same width first.
+    """Base of the fusions that first project each modality to the same width.
 
     Args:
         modalities, channels, center: as :class:`Fusion` takes them.
@@ -29,7 +29,11 @@ class ProjectingFusion(Fusion):
 
     @torch.no_grad()
     def warm_start(self, data: HeteroData) -> dict[str, Tensor]:
-        """As of :class:`Fusion`; the projection becomes the top singular vectors."""
+        """Start from the features' own geometry: the projection becomes the top singular vectors.
+
+        Args:
+            data: as :meth:`forward` takes it.
+        """
         xs = {}
         for m, x in self.unit_features(data).items():
             basis = self.singular_vectors(x)

@@ -28,8 +28,9 @@ class RCAFusion(ProjectingFusion):
         profile (str): aggregation of :class:`~crane_pyg.nn.UserProfile`. (default: ``'sum'``)
         normalize (bool): as :class:`~crane_pyg.nn.RecursiveCrossModalAttention` takes it.
             (default: ``True``)
-        gain (bool): the same. (default: ``False``)
-        impl (str): of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+        gain (bool): as :class:`~crane_pyg.nn.RecursiveCrossModalAttention` takes it.
+            (default: ``False``)
+        impl (str): implementation of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
 
     Raises:
         ValueError: if there is no modality or no round, or the profile or the implementation is
@@ -77,7 +78,12 @@ class RCAFusion(ProjectingFusion):
 
     @torch.no_grad()
     def warm_start(self, data: HeteroData) -> dict[str, Tensor]:
-        r"""As of :class:`ProjectingFusion`; and :math:`\mathbf{W}_f` becomes the identity."""
+        r"""Start from the features' own geometry: the projections become the top singular vectors,
+        and :math:`\mathbf{W}_f` the identity.
+
+        Args:
+            data: as :meth:`forward` takes it.
+        """
         for m in self.modalities:
             torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
         return super().warm_start(data)

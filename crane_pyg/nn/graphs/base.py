@@ -22,7 +22,7 @@ class ItemGraph(torch.nn.Module):
         return None
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw all parameters anew, and forget what was built with the old ones."""
 
     def forward(self, data: HeteroData) -> CSRGraph:
         """The graph.

@@ -12,12 +12,12 @@ def sum_edges(parts: Sequence[Edges], weights: Iterable[Tensor | float], num_nod
 
     Args:
         parts: ``edge_index`` and ``edge_weight`` of each graph.
-        weights: one number for each.
-        num_nodes: of all.
+        weights: one number for each graph.
+        num_nodes: number of nodes, the same in all graphs.
 
     Shapes:
         - **parts:** ``[2, E]`` and ``[E]`` each
-        - **output:** the same of the sum
+        - **output:** ``edge_index`` and ``edge_weight`` of the sum, in the same shapes
     """
     edge_index = torch.cat([edges for edges, _ in parts], dim=1)
     edge_weight = torch.cat([w * part[1] for w, part in zip(weights, parts, strict=True)])

@@ -74,7 +74,7 @@ class LatentItemGraph(ItemGraph):
         return csr_graph(*sum_edges(parts, weights, num_items), size=(num_items, num_items))
 
     def _nearest(self, data: HeteroData) -> list[Edges]:
-        """Of each modality, neighbours by the projected features and their cosines."""
+        """For each modality the neighbours by its projected features, and their cosines."""
         found: list[tuple[Tensor, Tensor]] = []
         for m, lin in self.lin.items():
             x, mask = lin(self.features(data, m)), data["item"][f"{m}_mask"]

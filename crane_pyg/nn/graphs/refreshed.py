@@ -14,11 +14,11 @@ Refresh = Literal["epoch", "step"] | int | None
 class RefreshedItemGraph(ItemGraph):
     """A graph that is learned, rebuilt now and then, and kept in between.
 
-    Choosing neighbours is dear and has no gradient; their weights have one. So the pass that
-    rebuilds the graph gets weights with a gradient, and those that follow the same ones without.
-    The graph as last built belongs to the ``state_dict``: saved weights score as they did. Only
-    one whose items have unequally many neighbours (:attr:`degree` is ``None``) does not: it is kept
-    while training, and built for each pass in evaluation.
+    Choosing neighbours takes long and has no gradient; their weights have one. So the pass that
+    rebuilds the graph gets weights with a gradient, and the passes that follow get the same weights
+    without. The graph as last built is part of the ``state_dict``, so that a loaded model scores as
+    the saved one did. A graph whose items have different numbers of neighbours (:attr:`degree` is
+    ``None``) is not part of it: it is kept while training, and built for each pass in evaluation.
 
     Args:
         graph (ItemGraph): what is rebuilt.
@@ -69,7 +69,8 @@ class RefreshedItemGraph(ItemGraph):
         self._stale = True
 
     def start_epoch(self) -> None:
-        """To be called as each epoch begins; the graph falls due as :attr:`refresh` says."""
+        """To be called as each epoch begins; where :attr:`refresh` says so, the next pass rebuilds
+        the graph."""
         if self.refresh is not None:
             every = self.refresh if isinstance(self.refresh, int) else 1
             self._stale |= int(self.epoch) % every == 0

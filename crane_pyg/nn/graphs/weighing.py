@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from crane_pyg.ops import CSRGraph, Recall, csr_graph, graph_recall, modality_knn_graph
+from crane_pyg.ops import CSRGraph, GraphRecall, csr_graph, graph_recall, modality_knn_graph
 from crane_pyg.transforms import row_normalize
 
 SHARES = (1.0, 0.5, 0.25)  # of a modality, beside the best one
@@ -32,7 +32,7 @@ def choose_shares(
         a share for each modality that does not harm.
     """
 
-    def recall(shares: Mapping[str, float]) -> Recall:
+    def recall(shares: Mapping[str, float]) -> GraphRecall:
         parts = [share * xs[m] for m, share in shares.items()]
         edge_index, weight = modality_knn_graph(parts, [complete] * len(parts), k)
         weight = row_normalize(edge_index, weight, complete.numel())

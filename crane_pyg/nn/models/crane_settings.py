@@ -22,8 +22,8 @@ from crane_pyg.transforms import DropMode
 
 @dataclass(frozen=True)
 class CRANESettings:
-    r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as commands and files have them, all beside
-    each other; :meth:`arguments` turns them into the objects that the model is made of.
+    r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
+    :meth:`arguments` turns them into the objects that the model is made of.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)
@@ -35,7 +35,7 @@ class CRANESettings:
             (default: ``True``)
         fusion: what items are linked by, see :mod:`crane_pyg.nn.fusion`; ``None`` leaves the item
             graph and all that follows from it out. (default: ``'rca'``)
-        center: take the mean of each modality's features away; the paper does not.
+        center: subtract the mean of each modality's features; the paper does not.
             (default: ``True``)
         dual_fusion: see :class:`~crane_pyg.nn.models.CRANE`. (default: ``True``)
         drop_edge: ``'bernoulli'`` (eq. 2) or ``'multinomial'``, see
@@ -47,15 +47,15 @@ class CRANESettings:
         act: :math:`\sigma` of eq. 3, by name. (default: ``None``)
         readout: ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
         profile: :class:`~crane_pyg.nn.UserProfile` of eq. 5. (default: ``'sum'``)
-        semantic_profile: that of eq. 16. (default: ``'sqrt'``)
+        semantic_profile: :class:`~crane_pyg.nn.UserProfile` of eq. 16. (default: ``'sqrt'``)
         normalize: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``True``)
-        gain: see there. (default: ``False``)
+        gain: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``False``)
         refresh: when the item graph is rebuilt, see
             :class:`~crane_pyg.nn.graphs.RefreshedItemGraph`; ``'step'``, in every batch, is what
             the paper prints. (default: ``'epoch'``)
         graph_lr: learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
-        beta: weight of the contrastive term; on the data we have, none does best.
+        beta: weight of the contrastive term; zero, which leaves it out, does best on the data here.
             (default: ``0.0``)
         temperature: :math:`\tau`. (default: ``0.2``)
         l2: weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
@@ -63,11 +63,11 @@ class CRANESettings:
             (default: ``'batch'``)
         reduction: ``'mean'`` or ``'sum'`` (as printed) over the batch, of both losses.
             (default: ``'mean'``)
-        impl: of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
+        impl: implementation of :func:`~crane_pyg.ops.tanh_attention`. (default: ``'auto'``)
         warm_start: start the item graph from the features' own geometry, see
             :meth:`~crane_pyg.nn.graphs.LearnedItemGraph.warm_start`; the paper has Xavier's
             initialisation throughout. (default: ``True``)
-        only_modalities: the modalities to use. (default: all that there are)
+        only_modalities: names of the modalities to use. (default: all)
 
     Raises:
         ValueError: if a choice is unknown.

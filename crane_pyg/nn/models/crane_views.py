@@ -23,8 +23,8 @@ class Views(NamedTuple):
         return Views(*(x.index_select(0, rows) for x, rows in pairs))
 
     def ranked(self, apart: bool) -> list[tuple[Tensor, Tensor]]:
-        r"""Users and items of each ranking that is learned: of :math:`\mathbf{z} = \mathbf{e} +
-        \mathbf{h}` (eq. 17), or of either view apart."""
+        r"""Users and items by which pairs are ranked: :math:`\mathbf{z} = \mathbf{e} + \mathbf{h}`
+        (eq. 17), or each view by itself where both are trained apart."""
         if apart:
             return [(self.e_user, self.e_item), (self.h_user, self.h_item)]
         return [(self.e_user + self.h_user, self.e_item + self.h_item)]

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.graphs import FrozenItemGraph
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.dgvae_factors import (
@@ -71,11 +72,11 @@ class DGVAE(Recommender):
             ``'text'`` where there is one, else the last)
         text_weight (float): its share of the item graph. (default: ``0.96``)
         temperature (float): :math:`\tau`. (default: ``0.1``)
-        dropout (float): of what the encoders see. (default: ``0.5``)
+        dropout (float): dropout on what the encoders see. (default: ``0.5``)
         std (float): scale of the noise in training. (default: ``0.075``)
-        beta (float): weight of the KL terms, reached in steps of ``1 / anneal_steps`` a batch.
-            (default: ``0.2``)
-        anneal_steps (int): see there. (default: ``20000``)
+        beta (float): weight of the KL terms, which grows by ``1 / anneal_steps`` with each batch
+            until it is reached. (default: ``0.2``)
+        anneal_steps (int): batches in which that weight would grow to one. (default: ``20000``)
         text_loss (float): weight of the words' terms. (default: ``0.2``)
         mutual (float): weight of the mutual information of both sides. (default: ``0.2``)
 
@@ -121,8 +122,7 @@ class DGVAE(Recommender):
         check_modalities(modalities)
         if text is None:
             text = next((m for m in ("textual", "text") if m in modalities), list(modalities)[-1])
-        if text not in modalities:
-            raise ValueError(f"text must be one of {list(modalities)} (got {text!r})")
+        check_choice("text", text, modalities)
         if num_factors < 2:
             raise ValueError(f"num_factors must be at least 2 (got {num_factors})")
         self.out_channels = num_factors * (embedding_dim + 1)
@@ -161,7 +161,7 @@ class DGVAE(Recommender):
         return reduce(torch.logaddexp, (u @ i.T for u, i in zip(*blocks, strict=True)))
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        """Of the distinct users of the batch with all their items; the negatives are not used."""
+        """The loss of the batch's distinct users with all their items; ``neg`` is not used."""
         self.step += int(self.training)
         users, log_c = torch.unique(user), self._assign(noise=self.training)
         dropped = self.training and self.dropout > 0
@@ -217,8 +217,11 @@ class DGVAE(Recommender):
         smooth: Tensor | CSRGraph,
         noise: bool = False,
     ) -> _Inferred:
-        """Both encoders and what they exchange, with a smoothed encoder of items; or with dropout
-        between graph and encoder, where the graph is given, its edges turned round."""
+        """Both encoders and what they exchange.
+
+        ``smooth`` is the encoder of items behind the graph, as :meth:`_smooth_encoder` gives it; or
+        the transposed graph, if there is to be dropout between graph and encoder.
+        """
         std, p = self.std if noise else 0.0, 0.0 if isinstance(smooth, Tensor) else self.dropout
         bag = spmm(taken, self._item_words(data))
         bag = F.normalize(torch.cat([bag.relu(), (-bag).relu()], dim=1))  # [B, 2 * d_text]

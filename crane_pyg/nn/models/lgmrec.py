@@ -76,7 +76,7 @@ class LGMRec(Recommender):
         hyper_layers (int): times the items' :math:`\mathbf{h}` passes through the hyperedges, at
             least 1. (default: ``1``)
         num_hyperedges (int): columns of :math:`\mathbf{V}`. (default: ``4``)
-        dropout (float): of :math:`\mathbf{H}`. (default: ``0.5``)
+        dropout (float): dropout on :math:`\mathbf{H}`. (default: ``0.5``)
         alpha (float): :math:`\alpha`. (default: ``0.3``)
         temperature (float): :math:`\tau`, also of the contrast. (default: ``0.2``)
         beta (float): weight of the contrastive term. (default: ``1e-4``)

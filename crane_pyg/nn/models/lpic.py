@@ -55,7 +55,7 @@ class LPIC(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        num_layers (int): of propagation, whose mean counts. (default: ``2``)
+        num_layers (int): layers of propagation, of which the mean is taken. (default: ``2``)
         num_prompts (int): rows of each :math:`\mathbf{P}^v`. (default: ``4``)
         temperature (float): :math:`\tau`, also of the contrasts. (default: ``0.2``)
         beta (float): weight of the contrast with identities. (default: ``0.01``)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
 
+from crane_pyg.choices import check_choice
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective
 from crane_pyg.nn.user_item import user_item_graphs
@@ -24,7 +25,7 @@ class Preset(NamedTuple):
 
 
 class Recommender(nn.Module):
-    """What training and evaluation ask of a model: sizes in, embeddings out.
+    """Base of all models: constructed from sizes, gives embeddings of users and items.
 
     A subclass implements :meth:`forward`, :meth:`loss` and :meth:`from_data`, and sets
     :attr:`out_channels`. One whose loss is a ranking term beside others has an :attr:`objective`,
@@ -61,8 +62,10 @@ class Recommender(nn.Module):
 
     @classmethod
     def settings(cls) -> dict[str, inspect.Parameter]:
-        """What :meth:`from_data` takes beside the data, by name, each with its type and default;
-        only what can be written down as JSON."""
+        """The settings that :meth:`from_data` takes, by name, each with its type and default.
+
+        Only those that JSON can hold: no objects, and nothing that the data decide.
+        """
         found = [dict(inspect.signature(f).parameters) for f in (cls, cls.from_data)]
         return {
             name: parameter
@@ -72,8 +75,9 @@ class Recommender(nn.Module):
 
     @classmethod
     def skeleton(cls, data: HeteroData, **settings: Any) -> Self:
-        """What :meth:`from_data` constructs, for a state that is about to be loaded: what it would
-        only find out from the features may be left out.
+        """Construct a model whose weights are about to be loaded.
+
+        As :meth:`from_data` does, but what it would compute from the features may be left out.
 
         Args:
             data: the graph.
@@ -90,9 +94,7 @@ class Recommender(nn.Module):
         """
         if not cls.presets:
             raise ValueError(f"{cls.__name__} has no preset (got {name!r})")
-        if name not in cls.presets:
-            known = ", ".join(cls.presets)
-            raise ValueError(f"preset of {cls.__name__} must be one of {known} (got {name!r})")
+        check_choice(f"preset of {cls.__name__}", name, cls.presets)
         return cls.presets[name]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -160,8 +162,13 @@ class Recommender(nn.Module):
         return [{"params": list(self.parameters()), "lr": lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
-        """Called by training before the first batch of each epoch; what is drawn or rebuilt once an
-        epoch falls due."""
+        """Called by training before the first batch of each epoch.
+
+        Here a model prepares to draw or rebuild what it does once an epoch.
+
+        Args:
+            data: the graph.
+        """
 
     def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""

@@ -43,11 +43,11 @@ class SLMRec(Recommender):
         num_users, num_items (int): sizes.
         modalities (dict): width of the features of each modality, by name, fine to coarse.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        num_layers (int): of LightGCN. (default: ``3``)
-        temperature (float): of the cosines in InfoNCE. (default: ``0.2``)
+        num_layers (int): layers of LightGCN. (default: ``3``)
+        temperature (float): what the cosines in InfoNCE are divided by. (default: ``0.2``)
         ssl_weight (float): weight of FAC. (default: ``0.1``)
-        ssl_temperature (float): of its inner products. (default: ``0.2``)
-        l2 (float): Adam's, of all parameters. (default: ``1e-4``)
+        ssl_temperature (float): what the inner products in FAC are divided by. (default: ``0.2``)
+        l2 (float): Adam's weight decay, on all parameters. (default: ``1e-4``)
 
     The defaults are those of the authors' repository, which trains at a learning rate of 0.01 in
     batches of 2048, ``SLMRec.preset('tiktok')``; MMRec searches rates 1e-4 to 0.1, weights 0.01 to

@@ -1,4 +1,4 @@
-"""What a batch minimises, given embeddings and whose they are; a file for each loss."""
+"""The losses that training minimises, computed from a batch's embeddings; a file for each."""
 
 from crane_pyg.nn.objectives.bpr import BPRLoss
 from crane_pyg.nn.objectives.contrastive import InfoNCE

@@ -15,7 +15,7 @@ class InfoNCE:
     :func:`~crane_pyg.nn.objectives.info_nce_loss`.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
         temperature: what the cosines are divided by. (default: ``0.2``)
         reduction: ``'mean'`` or ``'sum'`` over the nodes. (default: ``'mean'``)
 

@@ -77,7 +77,7 @@ def l2_of_batch(*embeddings: Tensor) -> Tensor:
     """Half the squared norm of the batch's embeddings, per row of the batch.
 
     Args:
-        *embeddings (Tensor): of the batch's users, positive items, negative items.
+        *embeddings (Tensor): those of the batch's users, positive items and negative items.
 
     Shapes:
         - **embeddings:** ``[B, *]`` each
@@ -91,7 +91,7 @@ def norm_of_batch(*embeddings: Tensor) -> Tensor:
     """The norms, not squared, of the whole batch's embeddings over its size, as MMRec has them.
 
     Args:
-        *embeddings (Tensor): of the batch's users, positive items, negative items.
+        *embeddings (Tensor): those of the batch's users, positive items and negative items.
 
     Shapes:
         - **embeddings:** ``[B, *]`` each

@@ -12,7 +12,7 @@ from crane_pyg.nn.objectives.regularisers import Regulariser
 
 @dataclass(frozen=True)
 class Objective:
-    """What a batch minimises: a ranking term, and where wanted a contrast and a regulariser.
+    """The loss of a batch: a ranking term, and optionally a contrastive term and a regulariser.
 
     Args:
         ranking (RankingLoss): makes items that were taken score above others.

@@ -7,8 +7,7 @@ Similarity = Literal["inner", "cosine"]
 
 
 class Triplets(NamedTuple):
-    """The embeddings of a batch and whose they are, items that were taken before those that were
-    not.
+    """The embeddings and ids of a batch: users, the items that they took, and sampled ones.
 
     Shapes:
         - **user:** ``[B, d]``
@@ -29,7 +28,7 @@ class Triplets(NamedTuple):
 
 
 class RankingLoss:
-    """What makes the items that a user took score above those they did not.
+    """A loss that makes the items that a user took score above those they did not take.
 
     A loss is a file in this folder with a frozen dataclass: its fields are the loss's settings,
     :attr:`name` is what training records it as, and :meth:`__call__` computes it. Losses on cosines

@@ -13,10 +13,10 @@ Regularised = Literal["batch", "all"]
 
 @dataclass(frozen=True)
 class Regulariser:
-    """What keeps embeddings or parameters small.
+    """A term of the loss that keeps embeddings or parameters small.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str]
@@ -26,8 +26,8 @@ class Regulariser:
         """The weighted term.
 
         Args:
-            embeddings: of the batch's users, positive items, negative items.
-            parameters: all of the model's.
+            embeddings: those of the batch's users, positive items and negative items.
+            parameters: all parameters of the model.
 
         Shapes:
             - **embeddings:** ``[B, d]`` each
@@ -38,10 +38,10 @@ class Regulariser:
 
 @dataclass(frozen=True)
 class L2(Regulariser):
-    """Squared norms.
+    """Keeps squared norms small.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
         of: ``'batch'``, half the squares of the batch's embeddings per row of the batch, or
             ``'all'``, the squares of all parameters. (default: ``'batch'``)
 
@@ -63,10 +63,10 @@ class L2(Regulariser):
 
 @dataclass(frozen=True)
 class Norm(Regulariser):
-    """The norms themselves, of the whole batch's embeddings over its size, as MMRec has them.
+    """Keeps the norms, not squared, of the whole batch's embeddings small, as MMRec does.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str] = "norm"
@@ -77,10 +77,10 @@ class Norm(Regulariser):
 
 @dataclass(frozen=True)
 class MeanSquare(Regulariser):
-    """The mean square of each embedding's entries, summed over the embeddings.
+    """Keeps the mean square of each embedding's entries small, summed over the embeddings.
 
     Args:
-        weight: of the term in the whole loss.
+        weight: what the term counts in the whole loss.
     """
 
     name: ClassVar[str] = "l2"

@@ -45,7 +45,7 @@ class _Fit(NamedTuple):
         return out
 
     def gradient(self, x: Tensor, grad: Tensor) -> Tensor:
-        """Of the sum of ``self(x) * grad``, for x."""
+        """The gradient of the sum of ``self(x) * grad`` with respect to x."""
         out = grad @ self.moment.t()
         parts = (torch.split(t, CHUNK) for t in (x, grad, out))
         for part, g, o in zip(*parts, strict=True):

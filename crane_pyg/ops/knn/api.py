@@ -25,7 +25,7 @@ _IMPLS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
     "pyg_lib": pyg_lib,
 }
 
-logger = logging.getLogger("crane_pyg")
+logger = logging.getLogger(__name__)
 
 
 @torch.no_grad()
@@ -84,7 +84,7 @@ def knn_graph(
         unit = unit_rows(x).contiguous()
         if impl == "auto":
             impl = _choose(unit)
-            _say(impl, *unit.shape)
+            _log_choice(impl, *unit.shape)
         with torch.autocast(x.device.type, enabled=False):
             found = _IMPLS[impl](unit, others, asking)
             neighbour = _by_similarity(unit, asking, found)
@@ -147,8 +147,8 @@ def _validate(x: Tensor, mask: Tensor | None, query: Tensor | None) -> None:
 
 
 @cache
-def _say(impl: str, rows: int, channels: int) -> None:
-    """Once per size: training asks anew every epoch."""
+def _log_choice(impl: str, rows: int, channels: int) -> None:
+    """Logs the choice once for each size, as training builds a graph every epoch."""
     logger.info("knn_graph: auto took %s for %d x %d", impl, rows, channels)
 
 

@@ -24,11 +24,11 @@ def modality_knn_graph(
         {\sqrt{\sum_m \| \mathbf{x}_i^m \|^2}
         \sqrt{\sum_{m \in \mathcal{M}_i} \| \mathbf{x}_j^m \|^2}}, \qquad S_{ii} = 1
 
-    What an item lacks counts as a row that resembles no other, as long as the others are in the
-    root of the mean square: the less is known of :math:`i`, the less its neighbours weigh against
-    itself. The cosine of concatenated rows, zeros where something is missing, would choose
-    neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i` lacks, and
-    raises it for those that :math:`j` lacks. Where all have everything, the two are the same.
+    A modality that an item lacks counts as a row that resembles no other, of the root mean square
+    length of the rows that there are: the less is known of :math:`i`, the less its neighbours weigh
+    beside the item itself. The cosine of concatenated rows, zeros where something is missing, would
+    choose neighbours by what they lack: it damps :math:`j` for the modalities that :math:`i` lacks,
+    and raises it for those that :math:`j` lacks. Where all have everything, the two are the same.
 
     Args:
         xs (sequence of Tensor): The features of each modality, zeros where an item lacks it.
@@ -74,14 +74,14 @@ def _mean_square(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def _padded(x: Tensor, mask: Tensor, square: Tensor) -> Tensor:
-    """A column more, in which the rows that are missing have their length."""
+    """Adds a column in which missing rows have the root mean square length of the others."""
     if bool(mask.all()):
         return x
     return torch.cat([x, (square.sqrt() * ~mask).unsqueeze(1)], dim=1)
 
 
 def _share(x: Tensor, lacks: Tensor, edges: Tensor) -> Tensor:
-    """How much of an item's whole length is in ``x``, for its edges; one for an edge to itself."""
+    """For each edge the share of the item's length that is in ``x``; one where it meets itself."""
     own = x.detach().square().sum(dim=1)
     share = (own / (own + lacks).clamp(min=1e-24)).sqrt()
     return torch.where(edges[0] == edges[1], 1.0, share[edges[1]])

@@ -124,7 +124,7 @@ def _choose(
 
 
 def _cover(world: World, pairs: np.ndarray, rng: Generator) -> None:
-    """Gives each item nobody chose to a fitting user, in place of an item others keep."""
+    """Gives each item that nobody chose to a user whom it fits, in the place of another item."""
     count = np.bincount(pairs[1], minlength=len(world.item))
     for item in np.flatnonzero(count == 0):
         spare = np.empty(0, dtype=np.int64)
