@@ -26,7 +26,7 @@ class CosineContrastive(RankingLoss):
 
     Args:
         margin: :math:`m`; negatives that are no more similar do not count. (default: ``0.4``)
-        negative_weight: :math:`\mu`. (default: ``150``)
+        negative_weight: :math:`\mu`. (default: ``10``)
         negatives: :math:`\mathcal{N}`. ``'shared'``: the batch's distinct negatives, for all rows;
             ``'batch'``: the other rows' distinct positives; ``'row'``: the row's own negatives.
             (default: ``'shared'``)
@@ -39,7 +39,7 @@ class CosineContrastive(RankingLoss):
     name: ClassVar[str] = "ccl"
     similarity = "cosine"
     margin: float = 0.4
-    negative_weight: float = 150.0
+    negative_weight: float = 10.0
     negatives: Negatives = "shared"
     reduction: Reduction = "mean"
 

@@ -33,7 +33,7 @@ class RankingSettings:
             (default: ``'shared'``)
         ranking_correction: of ``'softmax'``. (default: ``False``)
         ranking_margin: of ``'ccl'``. (default: ``0.4``)
-        ranking_negative_weight: of ``'ccl'``. (default: ``150``)
+        ranking_negative_weight: of ``'ccl'``. (default: ``10``)
 
     Raises:
         ValueError: if a choice is unknown.
@@ -44,7 +44,7 @@ class RankingSettings:
     ranking_negatives: Negatives = "shared"
     ranking_correction: bool = False
     ranking_margin: float = 0.4
-    ranking_negative_weight: float = 150.0
+    ranking_negative_weight: float = 10.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
