@@ -88,6 +88,6 @@ def construct_model(
     """
     seed_everything(seed)
     try:
-        return MODELS[model].from_data(data, **split_settings(settings)[0])
+        return MODELS[model].from_settings(data, **split_settings(settings)[0])
     except RuntimeError as error:  # torch's, of sizes that cannot be
         raise ValueError(f"{model} does not take these settings: {error}") from error

@@ -31,10 +31,12 @@ from crane_pyg.nn.graphs import (
 from crane_pyg.nn.objectives import (
     L2,
     BPRLoss,
+    CosineContrastive,
     InfoNCE,
     Norm,
     Objective,
     RankingLoss,
+    SampledSoftmax,
     bpr_loss,
     info_nce_loss,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "BipartiteConv",
     "CollaborativeEncoder",
     "ConcatFusion",
+    "CosineContrastive",
     "DegreeThinning",
     "FrozenItemGraph",
     "Fusion",
@@ -60,6 +63,7 @@ __all__ = [
     "RankingLoss",
     "RecursiveCrossModalAttention",
     "RefreshedItemGraph",
+    "SampledSoftmax",
     "SemanticConv",
     "SumFusion",
     "UserProfile",

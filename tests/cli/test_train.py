@@ -7,6 +7,7 @@ import torch
 
 from crane_pyg.cli import main
 from crane_pyg.datasets import load_dataset
+from crane_pyg.nn import SampledSoftmax
 from crane_pyg.training import evaluate, load_model
 
 SHORT = ["--epochs", "2", "--device", "cpu"]
@@ -89,6 +90,18 @@ def test_settings_reach_the_model(capsys, tmp_path):
     model = load_model(tmp_path / "model.safetensors", data)
     assert repr(model) == "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None)"
     assert (model.encoder.readout, model.objective.regulariser.weight) == ("last", 0)
+
+
+@pytest.mark.parametrize("name", ["crane", "lightgcn"])
+def test_the_ranking_loss_is_a_setting(capsys, tmp_path, name):
+    values = ["ranking=softmax", "ranking_temperature=0.1", "ranking_negatives=batch"]
+    sets = [word for value in values for word in ("--set", value)]
+    first = record(capsys, "tiny", "--model", name, *sets, "--out", str(tmp_path))
+    assert "softmax" in pd.read_csv(tmp_path / "history.csv")
+    data = load_dataset("tiny")[0]
+    model = load_model(tmp_path / "model.safetensors", data)
+    assert model.objective.ranking == SampledSoftmax(0.1, "batch")
+    assert evaluate(model, data, "test") == first["test"]
 
 
 def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):

@@ -45,6 +45,9 @@ def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
             "refresh of crane must be 'epoch' or 'step' or int or None .got 1.5",
         ),
         ("crane", {"seed": 1}, "got 'seed'"),
+        ("bpr", {"ranking": "hinge"}, "ranking of bpr must be one of 'bpr', 'softmax', 'ccl' .got"),
+        ("crane", {"ranking_margin": "wide"}, "ranking_margin of crane must be float .got 'wide'"),
+        ("dgvae", {"ranking": "softmax"}, "dgvae has the settings .*got 'ranking'"),
         ("bpr", {"monitor": "AUC"}, "monitor of bpr must be .*'NDCG@10'.* .got 'AUC'"),
     ],
 )

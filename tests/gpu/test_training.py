@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.nn.models import MODELS
+from crane_pyg.nn.objectives import RANKING_LOSSES
 from crane_pyg.ops.distinct import padded_distinct
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler, fit
@@ -37,7 +38,7 @@ def data():
 def build(name, data, **settings):
     torch.manual_seed(0)
     settings |= {"k": 5} if name in ("crane", "freedom") else {}
-    return MODELS[name].from_data(data, embedding_dim=16, **settings)
+    return MODELS[name].from_settings(data, embedding_dim=16, **settings)
 
 
 def sampler_of(data):
@@ -108,12 +109,14 @@ def test_the_sampler_repeats_itself(data):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.parametrize("ranking", RANKING_LOSSES)
 @pytest.mark.parametrize("name", ["bpr", "lightgcn", "freedom", "crane"])
-def test_a_training_step_never_waits_between_rebuilds(name, data, monkeypatch):
+def test_a_training_step_never_waits_between_rebuilds(name, ranking, data, monkeypatch):
     if DEVICE == "cpu":  # where torch.unique waits for nothing, and is taken
         monkeypatch.setattr("crane_pyg.nn.models.crane.distinct", padded_distinct)
+        monkeypatch.setattr("crane_pyg.nn.objectives.negatives.distinct", padded_distinct)
     data = copy_to(DEVICE, data)
-    model = build(name, data).to(DEVICE)
+    model = build(name, data, ranking=ranking).to(DEVICE)
     optimizer = torch.optim.Adam(model.parameter_groups(1e-3), fused=True)
     total = torch.zeros((), device=DEVICE)
 

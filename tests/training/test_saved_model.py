@@ -1,10 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from crane_pyg.nn import LearnedItemGraph
 from crane_pyg.nn.models import MODELS
-from crane_pyg.training import evaluate, fit, load_model, save_model
+from crane_pyg.training import evaluate, fit, load_model, recommend, save_model
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -22,6 +23,22 @@ def test_a_saved_model_scores_as_before(checkerboard, tmp_path, name):
         assert torch.equal(before, after)
     assert evaluate(loaded, checkerboard, "test") == evaluate(model, checkerboard, "test")
     assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("ranking", ["softmax", "ccl"])
+@pytest.mark.parametrize("name", sorted(name for name in MODELS if MODELS[name].takes_ranking))
+def test_a_loaded_model_scores_by_its_ranking_loss(checkerboard, tmp_path, name, ranking):
+    settings = {"embedding_dim": 8, "ranking": ranking}
+    model = MODELS[name].from_settings(checkerboard, **settings).eval()
+    save_model(model, name, settings, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors", checkerboard)
+    assert loaded.objective.ranking == model.objective.ranking
+    top = recommend(loaded, checkerboard, k=40, exclude="none")
+    assert torch.equal(top.score, recommend(model, checkerboard, k=40, exclude="none").score)
+    user, item = model(checkerboard)
+    cosines = F.cosine_similarity(user.unsqueeze(1), item, dim=-1)
+    torch.testing.assert_close(top.score, cosines.gather(1, top.item))
+    assert evaluate(loaded, checkerboard) == evaluate(model, checkerboard)
 
 
 def test_loading_searches_for_no_start_that_the_file_replaces(checkerboard, tmp_path, monkeypatch):

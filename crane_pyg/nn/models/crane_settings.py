@@ -1,8 +1,7 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.conv import ProfileAggregation
 from crane_pyg.nn.encoder import CollaborativeEncoder, Readout
 from crane_pyg.nn.fusion import FUSIONS, Fusion, FusionName, RCAFusion
@@ -15,15 +14,16 @@ from crane_pyg.nn.graphs import (
     RefreshedItemGraph,
 )
 from crane_pyg.nn.models.recommender import Preset
-from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, Regularised
+from crane_pyg.nn.objectives import L2, InfoNCE, Objective, RankingSettings, Regularised
 from crane_pyg.ops import AttentionImpl
 from crane_pyg.transforms import DropMode
 
 
 @dataclass(frozen=True)
-class CRANESettings:
+class CRANESettings(RankingSettings):
     r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
-    :meth:`arguments` turns them into the objects that the model is made of.
+    :meth:`arguments` turns them into the objects that the model is made of. Those of the ranking
+    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)
@@ -57,7 +57,7 @@ class CRANESettings:
             (default: ``0.1``)
         beta: weight of the contrastive term; zero, which leaves it out, does best on the data here.
             (default: ``0.0``)
-        temperature: :math:`\tau`. (default: ``0.2``)
+        temperature: :math:`\tau` of the contrastive term. (default: ``0.2``)
         l2: weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
         l2_of: what it weighs, see :class:`~crane_pyg.nn.objectives.L2`; the paper has ``'all'``.
             (default: ``'batch'``)
@@ -102,11 +102,6 @@ class CRANESettings:
     impl: AttentionImpl = "auto"
     warm_start: bool = True
     only_modalities: list[str] | None = None
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if options_of(field.type):
-                check_choice(field.name, getattr(self, field.name), field.type)
 
     def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
         """What the constructor of :class:`~crane_pyg.nn.models.CRANE` takes beside the sizes.
@@ -175,7 +170,8 @@ class CRANESettings:
         contrastive = None
         if self.beta > 0:
             contrastive = InfoNCE(self.beta, self.temperature, self.reduction)
-        return Objective(BPRLoss(self.reduction), contrastive, L2(self.l2, self.l2_of))
+        ranking = self.ranking_loss(self.reduction)
+        return Objective(ranking, contrastive, L2(self.l2, self.l2_of))
 
 
 PAPER: dict[str, Any] = {

@@ -8,13 +8,15 @@ from typing_extensions import Self
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.kept import KeptFor
-from crane_pyg.nn.objectives import Objective
+from crane_pyg.nn.objectives import Objective, RankingSettings
 from crane_pyg.nn.user_item import user_item_graphs
 from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import USER_TO_ITEM
 
 # Arguments that are of the data, or objects, and so no settings of a command.
 _NOT_SETTINGS = {"data", "num_users", "num_items", "modalities", "ranking", "item_graph"}
+
+_RANKING = inspect.signature(RankingSettings).parameters
 
 
 class Preset(NamedTuple):
@@ -62,28 +64,45 @@ class Recommender(nn.Module):
 
     @classmethod
     def settings(cls) -> dict[str, inspect.Parameter]:
-        """The settings that :meth:`from_data` takes, by name, each with its type and default.
+        """The settings that :meth:`from_settings` takes, by name, each with its type and default.
 
         Only those that JSON can hold: no objects, and nothing that the data decide.
         """
         found = [dict(inspect.signature(f).parameters) for f in (cls, cls.from_data)]
-        return {
+        own = {
             name: parameter
             for name, parameter in (found[0] | found[1]).items()
             if name not in _NOT_SETTINGS and parameter.kind is not parameter.VAR_KEYWORD
         }
+        return own | (dict(_RANKING) if "ranking" in found[0] else {})
 
     @classmethod
-    def skeleton(cls, data: HeteroData, **settings: Any) -> Self:
-        """Construct a model whose weights are about to be loaded.
+    def from_settings(cls, data: HeteroData, **settings: Any) -> Self:
+        """Construct from settings as commands and files have them.
 
-        As :meth:`from_data` does, but what it would compute from the features may be left out.
+        As :meth:`from_data` does, but the ranking loss is that of
+        :class:`~crane_pyg.nn.objectives.RankingSettings`, by name.
 
         Args:
             data: the graph.
             **settings: see :meth:`settings`.
         """
+        if "ranking" in inspect.signature(cls).parameters:
+            flat = {name: settings.pop(name) for name in _RANKING if name in settings}
+            settings["ranking"] = RankingSettings(**flat).ranking_loss()
         return cls.from_data(data, **settings)
+
+    @classmethod
+    def skeleton(cls, data: HeteroData, **settings: Any) -> Self:
+        """Construct a model whose weights are about to be loaded.
+
+        As :meth:`from_settings` does, but what it would compute from the features may be left out.
+
+        Args:
+            data: the graph.
+            **settings: see :meth:`settings`.
+        """
+        return cls.from_settings(data, **settings)
 
     @classmethod
     def preset(cls, name: str) -> Preset:

@@ -33,7 +33,7 @@ def bpr_loss(pos_score: Tensor, neg_score: Tensor, *, reduction: Reduction = "me
             "pos_score and neg_score must have one shape "
             f"(got {list(pos_score.shape)} and {list(neg_score.shape)})"
         )
-    return _reduce(F.softplus(neg_score - pos_score), reduction)
+    return reduce_loss(F.softplus(neg_score - pos_score), reduction)
 
 
 def info_nce_loss(
@@ -70,7 +70,7 @@ def info_nce_loss(
         raise ValueError(f"temperature must be positive (got {temperature})")
     logits = (unit_rows(x) / temperature) @ unit_rows(y).T
     itself = torch.arange(x.size(0), device=x.device)
-    return _reduce(F.cross_entropy(logits, itself, reduction="none"), reduction)
+    return reduce_loss(F.cross_entropy(logits, itself, reduction="none"), reduction)
 
 
 def l2_of_batch(*embeddings: Tensor) -> Tensor:
@@ -101,7 +101,20 @@ def norm_of_batch(*embeddings: Tensor) -> Tensor:
     return total / embeddings[0].size(0)
 
 
-def _reduce(loss: Tensor, reduction: Reduction) -> Tensor:
+def reduce_loss(loss: Tensor, reduction: Reduction) -> Tensor:
+    """The mean or the sum of what the rows of a batch cost; of no rows, zero.
+
+    Args:
+        loss (Tensor): what each row costs.
+        reduction: ``'mean'``, ``'sum'`` or ``'none'``.
+
+    Shapes:
+        - **loss:** ``[B]``
+        - **output:** a number, or ``[B]`` with ``'none'``
+
+    Raises:
+        ValueError: if the reduction is unknown.
+    """
     check_choice("reduction", reduction, Reduction)
     if reduction == "none":
         return loss

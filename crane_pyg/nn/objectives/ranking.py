@@ -1,7 +1,8 @@
 from typing import ClassVar, Literal, NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor
+
+from crane_pyg.ops import unit_rows
 
 Similarity = Literal["inner", "cosine"]
 
@@ -61,5 +62,5 @@ class RankingLoss:
             - **output:** ``[m, n]``
         """
         if self.similarity == "cosine":
-            user, item = F.normalize(user, dim=-1), F.normalize(item, dim=-1)
+            user, item = unit_rows(user), unit_rows(item)
         return user @ item.T

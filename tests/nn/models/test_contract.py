@@ -12,7 +12,15 @@ import torch.nn.functional as F
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import L2, RankingLoss
 from crane_pyg.nn.models import MODELS
+from crane_pyg.nn.objectives import RANKING_LOSSES, RankingSettings
 from crane_pyg.training import evaluate, fit
+
+# Half of the items that rows would share are what a user here likes, and ccl holds them off too. Of
+# one negative a row none is easy, which is what the weight is for.
+RANKINGS = {
+    "softmax": {"ranking": "softmax"},
+    "ccl": {"ranking": "ccl", "ranking_negatives": "row", "ranking_negative_weight": 1.0},
+}
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -22,7 +30,9 @@ def build(request):
     def construct(data, **kwargs):
         torch.manual_seed(0)
         small = {"embedding_dim": 8} | ({"k": 3} if "k" in model.settings() else {})
-        return model.from_data(data, **small | kwargs)
+        if isinstance(kwargs.get("ranking"), RankingLoss):
+            return model.from_data(data, **small | kwargs)
+        return model.from_settings(data, **small | kwargs)
 
     model = construct.model = MODELS[request.param]
     return construct
@@ -33,8 +43,11 @@ def batch(data, size=8):
     return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
 
 
-def test_it_learns_the_checkerboard(build, checkerboard):
-    model = build(checkerboard)
+@pytest.mark.parametrize("ranking", [None, *RANKINGS])
+def test_it_learns_the_checkerboard(build, checkerboard, ranking):
+    if ranking is not None and not build.model.takes_ranking:
+        pytest.skip("it has a likelihood of its own")
+    model = build(checkerboard, **RANKINGS.get(ranking, {}))
     # Not every epoch is a candidate: half of 40 items are right by chance before two of them are.
     options = {"epochs": 60, "eval_every": 20, "batch_size": 64, "lr": 0.01, "progress": False}
     fit(model, checkerboard, **options)
@@ -188,6 +201,20 @@ def test_another_ranking_loss_takes_the_place_of_the_models_own(build, checkerbo
     expected = (0.5 - similarity[user, pos] + similarity[user, neg]).clamp(min=0).mean()
     torch.testing.assert_close(terms["hinge"], expected)
     assert "bpr" not in terms
+
+
+@pytest.mark.parametrize("name", RANKING_LOSSES)
+def test_settings_name_the_ranking_loss(build, checkerboard, name):
+    settings = {"ranking": name, "ranking_negatives": "row", "ranking_temperature": 0.3}
+    if not build.model.takes_ranking:
+        assert not settings.keys() & build.model.settings().keys()
+        with pytest.raises(TypeError, match="ranking"):
+            build(checkerboard, **settings)
+        return
+    assert settings.keys() <= build.model.settings().keys()
+    model = build(checkerboard, **settings)
+    assert model.objective.ranking == RankingSettings(**settings).ranking_loss()
+    assert build(checkerboard).objective.ranking.name == "bpr"
 
 
 def test_settings_have_defaults_that_json_can_hold(build):

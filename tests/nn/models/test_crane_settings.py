@@ -5,7 +5,7 @@ import pytest
 from crane_pyg.nn.fusion import FUSIONS
 from crane_pyg.nn.models import CRANE
 from crane_pyg.nn.models.crane_settings import CRANESettings
-from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, SampledSoftmax
 
 WIDTHS = {"textual": 5, "visual": 12}
 
@@ -29,6 +29,14 @@ def test_the_objective():
     flat = arguments(l2=0.5, l2_of="all", beta=0.3, temperature=0.4, reduction="sum")
     expected = Objective(BPRLoss("sum"), InfoNCE(0.3, 0.4, "sum"), L2(0.5, "all"))
     assert flat["objective"] == expected
+
+
+def test_another_ranking_loss():
+    settings = {"ranking_temperature": 0.1, "ranking_negatives": "batch", "temperature": 0.4}
+    flat = arguments(ranking="softmax", reduction="sum", **settings)
+    assert flat["objective"].ranking == SampledSoftmax(0.1, "batch", reduction="sum")
+    with pytest.raises(ValueError, match="ranking_negatives must be one of 'shared', .*got 'all'"):
+        CRANESettings(ranking_negatives="all")
 
 
 def test_the_encoder():

@@ -1,0 +1,78 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crane_pyg.choices import check_choice
+from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
+from crane_pyg.nn.objectives.negatives import Negatives, compare
+from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity, Triplets
+
+
+@dataclass(frozen=True)
+class SampledSoftmax(RankingLoss):
+    r"""Cross entropy of each row's positive against a sample of the catalogue.
+
+    .. math::
+        -\log \frac{\exp(s_{ui} / \tau)}{\exp(s_{ui} / \tau)
+        + \sum_{j \in \mathcal{N} \setminus i} c_j \exp(s_{uj} / \tau)}
+
+    Softmax over a sample is from `"On Using Very Large Target Vocabulary for Neural Machine
+    Translation" <https://arxiv.org/abs/1412.2007>`_; with cosines and a temperature it is what `"On
+    the Effectiveness of Sampled Softmax Loss for Item Recommendation"
+    <https://arxiv.org/abs/2201.02327>`_ trains LightGCN with.
+
+    Where a row meets its own positive in :math:`\mathcal{N}`, it is left out. Other items that the
+    user took stay, see :func:`~crane_pyg.nn.objectives.compare`. A row without negatives costs 0.
+
+    Args:
+        temperature: :math:`\tau`. (default: ``0.2``)
+        negatives: :math:`\mathcal{N}`. ``'shared'``: the batch's distinct negatives, for all rows;
+            ``'batch'``: the other rows' positives; ``'row'``: the row's own negatives.
+            (default: ``'shared'``)
+        similarity: :math:`s`, ``'cosine'`` or ``'inner'``. (default: ``'cosine'``)
+        correction: whether the popular are no more negatives than others, with ``'batch'``. Without
+            it, :math:`c_j` is the number of rows with positive :math:`j`, so that what is popular
+            is pushed down for it. `"Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+            Recommendations" <https://dl.acm.org/doi/10.1145/3298689.3346996>`_ takes the logarithm
+            of the sampling probability off each logit. Here it is estimated by the item's share
+            of the batch, where the paper keeps a running estimate, and taken off negatives alone,
+            as the positive is not sampled: that comes to :math:`c_j = 1`. An item too rare to be in
+            the batch is not made up for. (default: ``False``)
+        reduction: ``'mean'`` or ``'sum'`` over the batch. (default: ``'mean'``)
+
+    Raises:
+        ValueError: if a choice is unknown, the temperature is not positive, or negatives that are
+            not the batch's positives shall be corrected.
+    """
+
+    name: ClassVar[str] = "softmax"
+    temperature: float = 0.2
+    negatives: Negatives = "shared"
+    similarity: Similarity = "cosine"
+    correction: bool = False
+    reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        check_choice("negatives", self.negatives, Negatives)
+        check_choice("similarity", self.similarity, Similarity)
+        check_choice("reduction", self.reduction, Reduction)
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive (got {self.temperature})")
+        if self.correction and self.negatives != "batch":
+            raise ValueError(
+                "correction must be of negatives='batch': others are drawn uniformly "
+                f"(got negatives={self.negatives!r})"
+            )
+
+    def __call__(self, batch: Triplets) -> Tensor:
+        pos, neg, hidden, times = compare(batch, self.negatives, self.similarity)
+        logits = neg / self.temperature
+        if self.negatives == "batch" and not self.correction:
+            logits = logits + times.to(logits.dtype).log()
+        logits = logits.masked_fill(hidden, -torch.inf)
+        logits = torch.cat([(pos / self.temperature).unsqueeze(1), logits], dim=1)
+        target = torch.zeros_like(batch.user_id)
+        return reduce_loss(F.cross_entropy(logits, target, reduction="none"), self.reduction)
