@@ -43,7 +43,7 @@ def batch(data, size=8):
     return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
 
 
-@pytest.mark.parametrize("ranking", [None, *RANKINGS])
+@pytest.mark.parametrize("ranking", [None, "softmax", pytest.param("ccl", marks=pytest.mark.slow)])
 def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     if ranking is not None and not build.model.takes_ranking:
         pytest.skip("it has a likelihood of its own")
