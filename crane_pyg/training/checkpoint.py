@@ -23,7 +23,7 @@ class Checkpoint:
     def save(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
         settings: dict[str, Any],
@@ -33,7 +33,7 @@ class Checkpoint:
 
         Args:
             model: the model after the epoch.
-            optimizer: the optimiser after the epoch.
+            optimizer: the optimiser after the epoch; ``None`` where there is none.
             generator: the sampler's source of randomness.
             result: history of the epochs so far.
             settings: those of training that a run which resumes must share.
@@ -41,7 +41,7 @@ class Checkpoint:
         """
         state = {
             "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "optimizer": None if optimizer is None else optimizer.state_dict(),
             "device": generator.device.type,
             "sampler_rng": generator.get_state(),
             "torch_rng": torch.get_rng_state(),
@@ -55,7 +55,7 @@ class Checkpoint:
     def load(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
         settings: dict[str, Any],
@@ -87,7 +87,8 @@ class Checkpoint:
             model.load_state_dict(state["model"])
         except RuntimeError as error:
             raise ValueError(f"{self.path} belongs to another model: {error}") from error
-        optimizer.load_state_dict(state["optimizer"])
+        if optimizer is not None:
+            optimizer.load_state_dict(state["optimizer"])
         vars(result).update(state["result"])
         torch.set_rng_state(state["torch_rng"])
         if state["device"] == generator.device.type:

@@ -1,4 +1,4 @@
-"""One epoch of training, the same for every model."""
+"""One epoch of training, by gradients or by solving, the same for every model of its kind."""
 
 import time
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.nn.models import Recommender
+from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.training.sampling import TripletSampler
 
 
@@ -52,3 +52,21 @@ def train_epoch(
             totals[name] = totals.get(name, 0) + value.detach()
     means = {name: float(total) / len(sampler) for name, total in totals.items()}
     return means | {"seconds": time.perf_counter() - start}
+
+
+@torch.no_grad()
+def solve_epoch(model: SolvedRecommender, data: HeteroData) -> dict[str, float]:
+    """Solve once, which is an epoch to models that learn without gradients.
+
+    Args:
+        model: changed in place; ends in training mode.
+        data: the graph.
+
+    Returns:
+        what the model's :meth:`~crane_pyg.nn.models.SolvedRecommender.solve` returns, and the
+        ``seconds`` that the epoch took.
+    """
+    start = time.perf_counter()
+    model.train()
+    terms = {name: float(value) for name, value in model.solve(data).items()}
+    return terms | {"seconds": time.perf_counter() - start}

@@ -90,12 +90,12 @@ def rank(
     training = model.training
     model.eval()
     with torch.no_grad():
-        user_emb, item_emb = model(data)
+        score_of = model.scorer(data)
     model.train(training)
     blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
     for block, (row, item) in blocks:
         with torch.no_grad():
-            score = model.scores(user_emb[block], item_emb)
+            score = score_of(block)
         score[row, item] = -torch.inf
         top = score.topk(k)
         yield top.indices, top.values

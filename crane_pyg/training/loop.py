@@ -1,8 +1,10 @@
 """One training loop for every model."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ from torch_geometric.seed import seed_everything
 from tqdm.auto import tqdm
 
 from crane_pyg.choices import check_choice
-from crane_pyg.nn.models import Recommender
+from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import TRAINING_DEFAULTS
-from crane_pyg.training.epoch import build_optimizer, train_epoch
+from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.memory import peak_memory_mb
 from crane_pyg.training.result import FitResult
@@ -40,6 +42,10 @@ def fit(
     callback: Callable[[dict[str, float]], None] | None = None,
 ) -> FitResult:
     """Train with Adam on sampled triplets, stop early on validation, keep the best weights.
+
+    A :class:`~crane_pyg.nn.models.SolvedRecommender` solves where others descend, as often as it
+    says. What a model chooses after training (:meth:`~crane_pyg.nn.models.Recommender.calibrate`)
+    it chooses on validation, too.
 
     Two runs with one seed are identical bit for bit on a CPU with the same number of threads, also
     where one of them was killed and resumed. Seeds torch's global random state.
@@ -72,12 +78,20 @@ def fit(
     for name, value in {**counts, "eval_every": eval_every}.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1 (got {value})")
-    device = torch.device(device) if device is not None else next(model.parameters()).device
+    if device is None:
+        device = next(itertools.chain(model.parameters(), model.buffers())).device
+    device = torch.device(device)
     model, data = model.to(device), data.to(device)
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    sampler = TripletSampler.from_data(data, batch_size, generator)
-    optimizer = build_optimizer(model, lr)
+    optimizer = None
+    if isinstance(model, SolvedRecommender):
+        epochs = min(epochs, model.passes or epochs)
+        run_epoch = partial(solve_epoch, model, data)
+    else:
+        sampler = TripletSampler.from_data(data, batch_size, generator)
+        optimizer = build_optimizer(model, lr)
+        run_epoch = partial(train_epoch, model, data, sampler, optimizer)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     store = Checkpoint(checkpoint) if checkpoint is not None else None
@@ -96,9 +110,10 @@ def fit(
     with bar:
         while result.epochs < epochs and result.evaluations_since_best < patience:
             epoch = result.epochs + 1
-            row = {"epoch": float(epoch), **train_epoch(model, data, sampler, optimizer)}
-            if not math.isfinite(row["loss"]):
-                raise ValueError(f"the loss is not finite in epoch {epoch} (got {row['loss']})")
+            row = {"epoch": float(epoch), **run_epoch()}
+            loss = row.get("loss", 0.0)
+            if not math.isfinite(loss):
+                raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")
             if epoch % eval_every == 0 or epoch == epochs:
                 row |= evaluate(model, data, "val", protocol=protocol)
                 if row[monitor] > result.best_score:
@@ -109,9 +124,11 @@ def fit(
             if store is not None:
                 store.save(model, optimizer, generator, result, settings, best_state)
             bar.update()
-            bar.set_postfix({"loss": f"{row['loss']:.4f}", monitor: f"{result.best_score:.4f}"})
+            bar.set_postfix({"loss": f"{loss:.4f}", monitor: f"{result.best_score:.4f}"})
             if callback is not None:
                 callback(row)
     model.load_state_dict(best_state)
     model.eval()
+    chosen = model.calibrate(data, lambda: evaluate(model, data, "val", protocol=protocol)[monitor])
+    result.best_score = result.best_score if chosen is None else chosen
     return result

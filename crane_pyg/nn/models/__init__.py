@@ -11,6 +11,7 @@ from crane_pyg.nn.models.lpic import LPIC
 from crane_pyg.nn.models.mmgcn import MMGCN
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.models.slmrec import SLMRec
+from crane_pyg.nn.models.solved import SolvedRecommender
 from crane_pyg.nn.models.vbpr import VBPR
 
 MODELS: dict[str, type[Recommender]] = {
@@ -41,4 +42,5 @@ __all__ = [
     "LightGCN",
     "Recommender",
     "SLMRec",
+    "SolvedRecommender",
 ]

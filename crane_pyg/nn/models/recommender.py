@@ -1,5 +1,5 @@
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -142,6 +142,20 @@ class Recommender(nn.Module):
             return self.objective.ranking.scores(user, item)
         return user @ item.T
 
+    def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
+        """How users score the whole catalogue; what all users share is computed here, once.
+
+        Evaluation and recommendation rank by it. By default the embeddings' :meth:`scores`.
+
+        Args:
+            data: the graph.
+
+        Returns:
+            a function from users ``[B]`` to their scores ``[B, N]``, the caller's to overwrite.
+        """
+        user_emb, item_emb = self(data)
+        return lambda user: self.scores(user_emb[user], item_emb)
+
     def similar_items(self, data: HeteroData) -> Data:
         """The item-item graph in use, edges from an item's neighbours to the item.
 
@@ -188,6 +202,21 @@ class Recommender(nn.Module):
         Args:
             data: the graph.
         """
+
+    def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
+        """Called once after training, with the best weights loaded.
+
+        Here a model may choose what training does not learn, such as the weight of a score that it
+        mixes in, by trying values.
+
+        Args:
+            data: the graph.
+            quality: the validation score of the model as it stands.
+
+        Returns:
+            the validation score of what was chosen, ``None`` where there is nothing to choose.
+        """
+        return None
 
     def user_item_graphs(self, data: HeteroData) -> tuple[CSRGraph, CSRGraph]:
         """User-to-item and item-to-user edges with Laplacian weights, built once per ``data``."""
