@@ -40,6 +40,7 @@ from crane_pyg.nn.objectives import (
     bpr_loss,
     info_nce_loss,
 )
+from crane_pyg.nn.spectral_start import spectral_start
 
 __all__ = [
     "L2",
@@ -71,4 +72,5 @@ __all__ = [
     "bpr_loss",
     "info_nce_loss",
     "light_gcn_propagation",
+    "spectral_start",
 ]
