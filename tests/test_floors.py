@@ -19,7 +19,7 @@ FLOORS = (
     ("nn.kept",),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
-    ("nn.fusion",),
+    ("nn.fusion", "nn.linear"),
     ("nn.graphs",),
     ("nn.encoder",),
     ("nn",),
