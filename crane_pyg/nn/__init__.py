@@ -40,6 +40,7 @@ from crane_pyg.nn.objectives import (
     bpr_loss,
     info_nce_loss,
 )
+from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.spectral_start import spectral_start
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "RankingLoss",
     "RecursiveCrossModalAttention",
     "RefreshedItemGraph",
+    "Residual",
     "SampledSoftmax",
     "SemanticConv",
     "SumFusion",

@@ -3,6 +3,7 @@
 from crane_pyg.ops.attention import AttentionImpl, tanh_attention, tanh_attention_error
 from crane_pyg.ops.distinct import distinct
 from crane_pyg.ops.dropout import dropout
+from crane_pyg.ops.ease import ease, local_ease
 from crane_pyg.ops.fill import fill_missing
 from crane_pyg.ops.graph_recall import GraphRecall, graph_recall
 from crane_pyg.ops.knn import KNNImpl, edge_cosine, knn_graph, modality_knn_graph, unit_rows
@@ -16,10 +17,12 @@ __all__ = [
     "csr_graph",
     "distinct",
     "dropout",
+    "ease",
     "edge_cosine",
     "fill_missing",
     "graph_recall",
     "knn_graph",
+    "local_ease",
     "modality_knn_graph",
     "spmm",
     "tanh_attention",

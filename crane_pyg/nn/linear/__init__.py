@@ -1,0 +1,7 @@
+"""Linear item-item models: what a user took, times a matrix that is solved for, not learned."""
+
+from crane_pyg.nn.linear.base import DenseItemToItem, ItemToItem, SparseItemToItem
+from crane_pyg.nn.linear.ease import EASE
+from crane_pyg.nn.linear.local_ease import LocalEASE
+
+__all__ = ["EASE", "DenseItemToItem", "ItemToItem", "LocalEASE", "SparseItemToItem"]

@@ -1,0 +1,34 @@
+import torch
+from torch_geometric.data import HeteroData
+
+from crane_pyg.nn.linear.base import DenseItemToItem
+from crane_pyg.ops import ease
+from crane_pyg.schema import USER_TO_ITEM, sizes
+
+
+class EASE(DenseItemToItem):
+    r"""EASE from `"Embarrassingly Shallow Autoencoders for Sparse Data"
+    <https://arxiv.org/abs/1905.03375>`_: every item explained by all others, see
+    :func:`~crane_pyg.ops.ease`.
+
+    Args:
+        num_items (int): :math:`N`.
+        l2 (float): :math:`\lambda`. (default: ``300``)
+        max_gb (float): memory that solving may take. (default: ``8``)
+
+    Raises:
+        ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+    """
+
+    def __init__(self, num_items: int, l2: float = 300.0, max_gb: float = 8.0) -> None:
+        super().__init__(num_items)
+        self.l2 = l2
+        self.max_gb = max_gb
+
+    @torch.no_grad()
+    def solve(self, data: HeteroData) -> None:
+        edge_index = data[USER_TO_ITEM].edge_index
+        self.weight = ease(edge_index, sizes(data), self.l2, max_gb=self.max_gb)
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g})"

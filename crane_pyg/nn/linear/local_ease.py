@@ -1,0 +1,36 @@
+import torch
+from torch_geometric.data import HeteroData
+
+from crane_pyg.nn.linear.base import SparseItemToItem
+from crane_pyg.ops import local_ease
+from crane_pyg.schema import USER_TO_ITEM, sizes
+
+
+class LocalEASE(SparseItemToItem):
+    r""":class:`EASE` with few items to explain each: time and memory grow with the items, not with
+    their square and cube, see :func:`~crane_pyg.ops.local_ease`.
+
+    Args:
+        num_items (int): :math:`N`.
+        l2 (float): :math:`\lambda`. (default: ``100``)
+        num_neighbors (int): items that explain one. (default: ``100``)
+
+    Raises:
+        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+    """
+
+    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 100) -> None:
+        super().__init__(num_items)
+        self.l2 = l2
+        self.num_neighbors = num_neighbors
+
+    @torch.no_grad()
+    def solve(self, data: HeteroData) -> None:
+        edge_index = data[USER_TO_ITEM].edge_index
+        self.keep(*local_ease(edge_index, sizes(data), self.l2, self.num_neighbors))
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, "
+            f"num_neighbors={self.num_neighbors})"
+        )

@@ -1,0 +1,57 @@
+import torch
+from torch import Tensor
+
+from crane_pyg.ops.cooccurrence import cooccurrence
+
+_MATRICES = 3  # held at once: the system, its factor, its inverse
+
+
+def ease(
+    edge_index: Tensor,
+    size: tuple[int, int],
+    l2: float,
+    *,
+    dtype: torch.dtype = torch.float32,
+    max_gb: float = 8.0,
+) -> Tensor:
+    r"""The item-item weights of EASE, from `"Embarrassingly Shallow Autoencoders for Sparse Data"
+    <https://arxiv.org/abs/1905.03375>`_ (eq. 8).
+
+    They minimise :math:`\| \mathbf{X} - \mathbf{X} \mathbf{B} \|^2 + \lambda \| \mathbf{B} \|^2`
+    where no item explains itself, :math:`B_{ii} = 0`:
+
+    .. math::
+        \mathbf{P} = (\mathbf{X}^{\top} \mathbf{X} + \lambda \mathbf{I})^{-1}, \qquad
+        B_{ij} = - P_{ij} / P_{jj} \quad (i \neq j)
+
+    A user's scores are the sum of the rows of what the user took.
+
+    Args:
+        edge_index (Tensor): ``[2, E]`` distinct or repeated pairs, users first.
+        size: number of users and of items.
+        l2: :math:`\lambda`.
+        dtype: of the solution and the result. Float32 is off by 1e-6 of the largest weight and
+            less where ``l2`` is 100 or more, by 1e-4 where it is 1. (default: ``torch.float32``)
+        max_gb: memory that solving may take; it grows with the square of the items, time with the
+            cube. (default: ``8``)
+
+    Shapes:
+        - **output:** ``[items, items]``, on the device of ``edge_index``
+
+    Raises:
+        ValueError: if ``l2`` is not positive, more memory would be needed, or an index lies outside
+            ``size``.
+    """
+    if l2 <= 0:
+        raise ValueError(f"l2 must be positive (got {l2})")
+    need = _MATRICES * size[1] ** 2 * dtype.itemsize / 1e9
+    if need > max_gb:
+        raise ValueError(
+            f"EASE of {size[1]} items must fit in {max_gb:g} GB; local EASE (local_ease, "
+            f"--model ease-local) takes memory linear in the items (got {need:.1f} GB)"
+        )
+    system = cooccurrence(edge_index, size).to(dtype)
+    system.diagonal().add_(l2)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(system))
+    weight = inverse.div_(-inverse.diagonal().clone())
+    return weight.fill_diagonal_(0)

@@ -1,0 +1,149 @@
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from crane_pyg.ops.cooccurrence import interaction_matrix
+from crane_pyg.ops.ranges import ranges
+
+_DENSE = 1 << 30  # entries of a matrix of items by items that may be held to read systems from
+_ROWS = 1024  # items whose neighbours are chosen at a time
+_CHUNK = 1 << 18  # entries of systems solved at a time: larger ones leave a core's cache
+_CHUNK_CUDA = 1 << 25
+
+
+def local_ease(
+    edge_index: Tensor, size: tuple[int, int], l2: float, num_neighbors: int
+) -> tuple[Tensor, Tensor]:
+    r"""EASE with few regressors for each item: a sparse item-item graph, linear in the items.
+
+    Each item is explained by the :math:`m` items :math:`\mathcal{S}` that it occurs with most
+    often for how popular they are, :math:`c_{ij} / \sqrt{c_{ii}}`, never by itself, so that
+
+    .. math::
+        (\mathbf{C}_{\mathcal{S} \mathcal{S}} + \lambda \mathbf{I}) \, \mathbf{b}_j
+        = \mathbf{c}_{\mathcal{S} j}, \qquad \mathbf{C} = \mathbf{X}^{\top} \mathbf{X}.
+
+    Items that never occur together do not explain each other, unless :math:`m` leaves no item out:
+    then it is :func:`ease`. A user's scores are sums over the edges that leave what the user took.
+
+    Args:
+        edge_index (Tensor): ``[2, E]`` distinct or repeated pairs, users first.
+        size: number of users and of items.
+        l2: :math:`\lambda`.
+        num_neighbors: :math:`m`; as many as there are others, where there are fewer.
+
+    Returns:
+        edges from the explaining items (row 0) to those explained (row 1), and their weights, on
+        the device of ``edge_index``.
+
+    Shapes:
+        - **output:** ``[2, E']`` sorted by explained item, then by explaining, and ``[E']``
+
+    Raises:
+        ValueError: if ``l2`` is not positive, there is to be no neighbour, or an index lies outside
+            ``size``.
+    """
+    if l2 <= 0:
+        raise ValueError(f"l2 must be positive (got {l2})")
+    if num_neighbors < 1:
+        raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
+    device, num_items = edge_index.device, size[1]
+    taken = interaction_matrix(edge_index, size)
+    if num_neighbors < num_items - 1:
+        source, count = _neighbours(taken, num_neighbors)
+    else:
+        source, count = _all_others(num_items)
+    source, count = source.to(device), count.to(device)
+    read = _read_dense if num_items**2 <= _DENSE else _read_sparse
+    systems = read(taken, device)
+    weight = torch.zeros(source.size(), device=device)
+    for items, width in _blocks(count):
+        # The item itself comes last: its column of the system is the right hand side.
+        own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
+        whole = systems(own)  # [b, width + 1, width + 1]
+        system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
+        system.diagonal(dim1=1, dim2=2).add_(l2)
+        solution = torch.cholesky_solve(target, torch.linalg.cholesky(system))
+        weight[items, :width] = solution.squeeze(2)
+    kept = torch.arange(source.size(1), device=device) < count.unsqueeze(1)
+    item = torch.arange(num_items, device=device).repeat_interleave(count)
+    return torch.stack([source[kept], item]), weight[kept]
+
+
+def _neighbours(taken: csr_array, num_neighbors: int) -> tuple[Tensor, Tensor]:
+    """The items ``[N, m]`` that explain each item, in their order, and how many there are."""
+    num_items, by_item = taken.shape[1], taken.T.tocsr()
+    scale = 1 / np.sqrt(np.maximum(by_item.indptr[1:] - by_item.indptr[:-1], 1))
+    source = torch.zeros(num_items, num_neighbors, dtype=torch.long)
+    count = torch.zeros(num_items, dtype=torch.long)
+    for first in range(0, num_items, _ROWS):
+        together = (by_item[first : first + _ROWS] @ taken).tocoo()
+        row, item = together.coords
+        score = together.data * scale[item]
+        row, item, score = (x[item != row + first] for x in (row, item, score))
+        order = np.lexsort((item, -score, row))
+        best = order[_place(row[order]) < num_neighbors]
+        best = best[np.lexsort((item[best], row[best]))]
+        row, item = row[best], item[best]
+        source[row + first, _place(row)] = torch.from_numpy(item).long()
+        count += torch.from_numpy(np.bincount(row + first, minlength=num_items))
+    return source, count
+
+
+def _place(row: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The place of each entry among those of its row, where rows ascend."""
+    return np.arange(row.size) - np.searchsorted(row, row)
+
+
+def _all_others(num_items: int) -> tuple[Tensor, Tensor]:
+    other = torch.arange(num_items - 1).repeat(num_items, 1)
+    other += other >= torch.arange(num_items).unsqueeze(1)
+    return other, torch.full((num_items,), num_items - 1)
+
+
+def _blocks(count: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """Items of equally many neighbours, a few at a time, and how many these are."""
+    chunk = _CHUNK_CUDA if count.is_cuda else _CHUNK
+    for width in torch.unique(count[count > 0]).tolist():
+        items = (count == width).nonzero().view(-1)
+        for block in torch.split(items, max(1, chunk // (width + 1) ** 2)):
+            yield block, width
+
+
+def _read_dense(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function from items ``[b, w]`` to how often they occur together ``[b, w, w]``."""
+    together = torch.from_numpy((taken.T @ taken).toarray(order="C")).to(device)
+
+    def read(items: Tensor) -> Tensor:
+        place = items.unsqueeze(2) * together.size(0) + items.unsqueeze(1)
+        return together.view(-1).index_select(0, place.view(-1)).view(place.shape)
+
+    return read
+
+
+def _read_sparse(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """As :func:`_read_dense`, by counting the pairs that each user makes of a block's items."""
+    by_item = taken.T.tocsr()
+    rowptr = torch.from_numpy(by_item.indptr).long().to(device)
+    col = torch.from_numpy(by_item.indices).long().to(device)
+    num_users = taken.shape[0]
+
+    def read(items: Tensor) -> Tensor:
+        width = items.size(1)
+        slot, entry = ranges(rowptr[items].view(-1), rowptr.diff()[items].view(-1))
+        # Who took several items of one block stands in a stretch of the sorted users.
+        user, order = (col[entry] + slot // width * num_users).sort(stable=True)
+        _, size = torch.unique_consecutive(user, return_counts=True)
+        mates = size.repeat_interleave(size)
+        start = (size.cumsum(0) - size).repeat_interleave(size)
+        left, right = ranges(start, mates)
+        slot = slot[order]
+        pair = slot[left] * width + slot[right] % width
+        counted = torch.bincount(pair, minlength=items.numel() * width)
+        return counted.float().view(*items.shape, width)
+
+    return read

@@ -1,0 +1,91 @@
+import importlib
+
+import pytest
+import torch
+
+from crane_pyg.ops import ease, local_ease
+
+local = importlib.import_module("crane_pyg.ops.ease.local")
+
+
+def interactions(num_users=40, num_items=17, share=0.3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    taken = torch.rand(num_users, num_items, generator=generator) < share
+    return taken.nonzero().T, taken.double()
+
+
+def as_matrix(edge_index, weight, num_items):
+    matrix = torch.zeros(num_items, num_items, dtype=weight.dtype)
+    matrix[edge_index[0], edge_index[1]] = weight
+    return matrix
+
+
+def one_by_one(taken, l2, num_neighbors):
+    """The definition, item by item."""
+    together = taken.T @ taken
+    n = len(together)
+    weight = torch.zeros(n, n, dtype=taken.dtype)
+    for j in range(n):
+        score = {
+            i: float(together[i, j] / together[i, i].sqrt())
+            for i in range(n)
+            if i != j and together[i, j] > 0
+        }
+        chosen = sorted(score, key=lambda i: (-score[i], i))[:num_neighbors]
+        x = taken[:, chosen]
+        system = x.T @ x + l2 * torch.eye(len(chosen), dtype=taken.dtype)
+        weight[chosen, j] = torch.linalg.solve(system, x.T @ taken[:, j])
+    return weight
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def source(request, monkeypatch):
+    """Where the systems are read from."""
+    monkeypatch.setattr(local, "_DENSE", 1 << 30 if request.param == "dense" else 0)
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("num_neighbors", [1, 4, 15])
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_it_is_ridge_regression_on_few(num_neighbors, share, monkeypatch):
+    monkeypatch.setattr(local, "_ROWS", 5)
+    monkeypatch.setattr(local, "_CHUNK", 60)
+    edge_index, taken = interactions(share=share)
+    edges, weight = local_ease(edge_index, (40, 17), 2.0, num_neighbors)
+    assert edges.size(1) == weight.numel() == len(set(zip(*edges.tolist(), strict=True)))
+    assert torch.equal(edges, edges[:, (edges[1] * 17 + edges[0]).argsort()])
+    wanted = one_by_one(taken, 2.0, num_neighbors)
+    got = as_matrix(edges, weight.double(), 17)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
+    assert torch.equal(got != 0, wanted.abs() > 1e-9)
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("shape", [(40, 17), (12, 30), (3, 2), (1, 1)])
+@pytest.mark.parametrize("more", [0, 5])
+def test_all_neighbours_are_ease(shape, more):
+    edge_index, _ = interactions(*shape, share=0.2)
+    edges, weight = local_ease(edge_index, shape, 3.0, max(1, shape[1] - 1) + more)
+    whole = ease(edge_index, shape, 3.0, dtype=torch.float64)
+    got = as_matrix(edges, weight.double(), shape[1])
+    torch.testing.assert_close(got, whole, rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("source")
+def test_items_that_nobody_took_have_no_edges():
+    edge_index, _ = interactions()
+    edges, _ = local_ease(edge_index, (41, 20), 1.0, 6)
+    assert set(edges.unique().tolist()) == set(range(17))
+    edges, weight = local_ease(edge_index[:, :0], (4, 5), 1.0, 2)
+    assert edges.shape == (2, 0)
+    assert weight.shape == (0,)
+
+
+def test_bad_input_is_refused():
+    edge_index, _ = interactions()
+    with pytest.raises(ValueError, match=r"l2.*got -1"):
+        local_ease(edge_index, (40, 17), -1, 3)
+    with pytest.raises(ValueError, match=r"num_neighbors.*got 0"):
+        local_ease(edge_index, (40, 17), 1.0, 0)
+    with pytest.raises(ValueError, match=r"item indices.*\[0, 5\)"):
+        local_ease(edge_index, (40, 5), 1.0, 3)
