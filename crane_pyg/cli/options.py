@@ -90,7 +90,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
             type=type(value),
             choices=options_of(TrainingSettings.__annotations__[name]) or None,
             default=argparse.SUPPRESS,
-            help=f"{TRAINING_HELPS[name]} (default: the settings', the preset's, or {value})",
+            help=f"{TRAINING_HELPS[name]} (default: that of settings, preset or model, or {value})",
         )
     add_device(parser)
 

@@ -10,13 +10,13 @@ from torch_geometric.seed import seed_everything
 
 from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.models import MODELS, Recommender
-from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training import TrainingSettings, training_settings
 
 
 def complete_settings(
     model: str, given: Mapping[str, Any] | None = None, preset: str | None = None
 ) -> dict[str, Any]:
-    """All settings of a run: those given, over the model's preset, over the training's defaults.
+    """All settings of a run: those given, over the model's preset, over its defaults of training.
 
     Raises:
         ValueError: if the model, the preset or a setting is unknown, or of another type.
@@ -25,7 +25,7 @@ def complete_settings(
     published: dict[str, Any] = {}
     if preset is not None:
         published = MODELS[model].preset(preset).model | MODELS[model].preset(preset).fit
-    return TRAINING_DEFAULTS._asdict() | published | dict(given or {})
+    return training_settings(MODELS[model])._asdict() | published | dict(given or {})
 
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> None:
@@ -67,8 +67,8 @@ def _kind(annotation: Any) -> str:
 
 def settings_with_defaults(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting there is: those given over the defaults of the model and of ``fit``."""
-    known = _known(model).items()
-    return {name: parameter.default for name, parameter in known} | dict(settings)
+    own = {name: parameter.default for name, parameter in _known(model).items()}
+    return own | training_settings(MODELS[model])._asdict() | dict(settings)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -29,7 +29,7 @@ class Residual(torch.nn.Module):
 
     SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
     """What is tried for :math:`\alpha`, beside zero."""
-    L2S: ClassVar[tuple[float, ...]] = (30.0, 100.0, 300.0, 1000.0)
+    L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
     """What is tried for the ridge."""
 
     share: Tensor

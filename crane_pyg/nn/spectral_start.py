@@ -11,9 +11,9 @@ def spectral_start(user: Tensor, item: Tensor, data: HeteroData, noise: float = 
 
     With the singular vectors and values of :math:`\mathbf{D}^{-1/2} \mathbf{A} \mathbf{D}^{-1/2}
     \approx \mathbf{P} \mathbf{\Sigma} \mathbf{Q}^{\top}`, the tables become :math:`\mathbf{P}
-    \mathbf{\Sigma}^{1/2}` and :math:`\mathbf{Q} \mathbf{\Sigma}^{1/2}`, scaled to the mean norm that
-    their rows have, plus a share of what they hold. Whoever has no interactions starts from that
-    share alone.
+    \mathbf{\Sigma}^{1/2}` and :math:`\mathbf{Q} \mathbf{\Sigma}^{1/2}`, scaled to the mean norm
+    that their rows have, plus a share of what they hold. Whoever has no interactions starts from
+    that share alone.
 
     Args:
         user (Tensor): the users' table, freshly drawn.

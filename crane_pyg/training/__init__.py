@@ -1,6 +1,6 @@
 """Training and evaluation, the same for every model."""
 
-from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings, training_settings
 from crane_pyg.training.epoch import build_optimizer, train_epoch
 from crane_pyg.training.evaluation import evaluate
 from crane_pyg.training.loop import fit
@@ -22,4 +22,5 @@ __all__ = [
     "recommend",
     "save_model",
     "train_epoch",
+    "training_settings",
 ]

@@ -3,8 +3,9 @@
 :func:`~crane_pyg.training.fit`, the command line and the benchmarks all read this one table.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from crane_pyg.nn.models import Recommender
 from crane_pyg.training.evaluation import Monitor
 
 
@@ -29,3 +30,14 @@ class TrainingSettings(NamedTuple):
 
 
 TRAINING_DEFAULTS = TrainingSettings()
+
+
+def training_settings(model: Recommender | type[Recommender], **given: Any) -> TrainingSettings:
+    """How a model is trained: as given, else as the model has it, else as all have it.
+
+    Args:
+        model: the model or its class.
+        **given: fields of :class:`TrainingSettings`; ``None`` counts as not given.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return TRAINING_DEFAULTS._replace(**{**model.fit_defaults, **chosen})

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.training.checkpoint import Checkpoint
-from crane_pyg.training.defaults import TRAINING_DEFAULTS
+from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.memory import peak_memory_mb
@@ -28,12 +28,12 @@ def fit(
     model: Recommender,
     data: HeteroData,
     *,
-    epochs: int = TRAINING_DEFAULTS.epochs,
-    batch_size: int = TRAINING_DEFAULTS.batch_size,
-    lr: float = TRAINING_DEFAULTS.lr,
-    patience: int = TRAINING_DEFAULTS.patience,
-    eval_every: int = TRAINING_DEFAULTS.eval_every,
-    monitor: Monitor = TRAINING_DEFAULTS.monitor,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    patience: int | None = None,
+    eval_every: int | None = None,
+    monitor: Monitor | None = None,
     protocol: EvaluationProtocol = "strict",
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -46,6 +46,8 @@ def fit(
     A :class:`~crane_pyg.nn.models.SolvedRecommender` solves where others descend, as often as it
     says. What a model chooses after training (:meth:`~crane_pyg.nn.models.Recommender.calibrate`)
     it chooses on validation, too.
+
+    What is not given is as :func:`~crane_pyg.training.training_settings` has it for the model.
 
     Two runs with one seed are identical bit for bit on a CPU with the same number of threads, also
     where one of them was killed and resumed. Seeds torch's global random state.
@@ -72,6 +74,15 @@ def fit(
         ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
             checkpoint belongs to a run with other arguments.
     """
+    epochs, batch_size, lr, patience, eval_every, monitor = training_settings(
+        model,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        patience=patience,
+        eval_every=eval_every,
+        monitor=monitor,
+    )
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}

@@ -14,21 +14,29 @@ class EASE(DenseItemToItem):
     Args:
         num_items (int): :math:`N`.
         l2 (float): :math:`\lambda`. (default: ``300``)
+        dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
         max_gb (float): memory that solving may take. (default: ``8``)
 
     Raises:
         ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 300.0, max_gb: float = 8.0) -> None:
+    def __init__(
+        self, num_items: int, l2: float = 300.0, dropout: float = 0.0, max_gb: float = 8.0
+    ) -> None:
         super().__init__(num_items)
         self.l2 = l2
+        self.dropout = dropout
         self.max_gb = max_gb
 
     @torch.no_grad()
     def solve(self, data: HeteroData) -> None:
         edge_index = data[USER_TO_ITEM].edge_index
-        self.weight = ease(edge_index, sizes(data), self.l2, max_gb=self.max_gb)
+        self.weight = ease(
+            edge_index, sizes(data), self.l2, dropout=self.dropout, max_gb=self.max_gb
+        )
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g})"
+        return (
+            f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, dropout={self.dropout:g})"
+        )

@@ -14,23 +14,34 @@ class LocalEASE(SparseItemToItem):
         num_items (int): :math:`N`.
         l2 (float): :math:`\lambda`. (default: ``100``)
         num_neighbors (int): items that explain one. (default: ``100``)
+        dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 100) -> None:
+    def __init__(
+        self,
+        num_items: int,
+        l2: float = 100.0,
+        num_neighbors: int = 100,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__(num_items)
         self.l2 = l2
         self.num_neighbors = num_neighbors
+        self.dropout = dropout
 
     @torch.no_grad()
     def solve(self, data: HeteroData) -> None:
         edge_index = data[USER_TO_ITEM].edge_index
-        self.keep(*local_ease(edge_index, sizes(data), self.l2, self.num_neighbors))
+        edges = local_ease(
+            edge_index, sizes(data), self.l2, self.num_neighbors, dropout=self.dropout
+        )
+        self.keep(*edges)
 
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, "
-            f"num_neighbors={self.num_neighbors})"
+            f"num_neighbors={self.num_neighbors}, dropout={self.dropout:g})"
         )

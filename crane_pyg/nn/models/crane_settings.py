@@ -13,17 +13,29 @@ from crane_pyg.nn.graphs import (
     Refresh,
     RefreshedItemGraph,
 )
+from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.nn.models.recommender import Preset
-from crane_pyg.nn.objectives import L2, InfoNCE, Objective, RankingSettings, Regularised
+from crane_pyg.nn.objectives import (
+    L2,
+    InfoNCE,
+    Objective,
+    RankingName,
+    RankingSettings,
+    Regularised,
+)
+from crane_pyg.nn.residual import Residual
 from crane_pyg.ops import AttentionImpl
 from crane_pyg.transforms import DropMode
+
+ResidualName = Literal["ease", "ease-local"]
+RESIDUALS: dict[ResidualName, type[EASE | LocalEASE]] = {"ease": EASE, "ease-local": LocalEASE}
 
 
 @dataclass(frozen=True)
 class CRANESettings(RankingSettings):
     r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
     :meth:`arguments` turns them into the objects that the model is made of. Those of the ranking
-    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`.
+    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`, with sampled softmax for default.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)
@@ -58,7 +70,8 @@ class CRANESettings(RankingSettings):
         beta: weight of the contrastive term; zero, which leaves it out, does best on the data here.
             (default: ``0.0``)
         temperature: :math:`\tau` of the contrastive term. (default: ``0.2``)
-        l2: weight :math:`\lambda` of the squared norms. (default: ``1e-3``)
+        l2: weight :math:`\lambda` of the squared norms, which cosines pass over; zero leaves the
+            term out. (default: ``0.0``)
         l2_of: what it weighs, see :class:`~crane_pyg.nn.objectives.L2`; the paper has ``'all'``.
             (default: ``'batch'``)
         reduction: ``'mean'`` or ``'sum'`` (as printed) over the batch, of both losses.
@@ -67,6 +80,10 @@ class CRANESettings(RankingSettings):
         warm_start: start the item graph from the features' own geometry, see
             :meth:`~crane_pyg.nn.graphs.LearnedItemGraph.warm_start`; the paper has Xavier's
             initialisation throughout. (default: ``True``)
+        spectral_start: start the embeddings from the interactions' singular vectors, see
+            :func:`~crane_pyg.nn.spectral_start`. (default: ``True``)
+        residual: what is added to the scores of the trained model, ``'ease'``, ``'ease-local'`` or
+            ``None``, see :class:`~crane_pyg.nn.Residual`. (default: ``'ease-local'``)
         only_modalities: names of the modalities to use. (default: all)
 
     Raises:
@@ -94,13 +111,16 @@ class CRANESettings(RankingSettings):
     gain: bool = False
     refresh: Refresh = "epoch"
     graph_lr: float = 0.1
+    ranking: RankingName = "softmax"
     beta: float = 0.0
     temperature: float = 0.2
-    l2: float = 1e-3
+    l2: float = 0.0
     l2_of: Regularised = "batch"
     reduction: Literal["mean", "sum"] = "mean"
     impl: AttentionImpl = "auto"
     warm_start: bool = True
+    spectral_start: bool = True
+    residual: ResidualName | None = "ease-local"
     only_modalities: list[str] | None = None
 
     def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
@@ -122,6 +142,8 @@ class CRANESettings(RankingSettings):
             "semantic_profile": self.semantic_profile,
             "dual_fusion": self.dual_fusion,
             "objective": self._objective(),
+            "residual": self.residual
+            and Residual(RESIDUALS[self.residual](num_items, dropout=0.5)),
             "graph_lr": self.graph_lr,
         }
 
@@ -171,10 +193,17 @@ class CRANESettings(RankingSettings):
         if self.beta > 0:
             contrastive = InfoNCE(self.beta, self.temperature, self.reduction)
         ranking = self.ranking_loss(self.reduction)
-        return Objective(ranking, contrastive, L2(self.l2, self.l2_of))
+        regulariser = L2(self.l2, self.l2_of) if self.l2 > 0 else None
+        return Objective(ranking, contrastive, regulariser)
 
 
-PAPER: dict[str, Any] = {
+BPR: dict[str, Any] = {
+    "ranking": "bpr",
+    "l2": 1e-3,
+    "spectral_start": False,
+    "residual": None,
+}
+PAPER: dict[str, Any] = BPR | {
     "warm_start": False,
     "center": False,
     "drop_edge": "bernoulli",
@@ -203,6 +232,7 @@ def _table3(
 
 
 PRESETS = {
+    "bpr": Preset(BPR, {"lr": 1e-3, "patience": 20}),
     "paper": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
     "baby": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
     "sports": _table3(2, 15, l2=1e-3, temperature=0.5, beta=0.7, lr=5e-5),

@@ -42,6 +42,8 @@ class Recommender(nn.Module):
     """Width of the embeddings that :meth:`forward` returns."""
     presets: ClassVar[Mapping[str, Preset]] = {}
     """Published settings, by the name of a data set or of what published them."""
+    fit_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of training that go with the model's own, where they are not everyone's."""
     takes_ranking: ClassVar[bool] = True
     """Whether another ranking loss may take the place of the model's own."""
     propagates: ClassVar[bool] = True

@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from crane_pyg.ops.cooccurrence import cooccurrence
+from crane_pyg.ops.ease.ridge import check_ridge
 
 _MATRICES = 3  # held at once: the system, its factor, its inverse
 
@@ -11,6 +12,7 @@ def ease(
     size: tuple[int, int],
     l2: float,
     *,
+    dropout: float = 0.0,
     dtype: torch.dtype = torch.float32,
     max_gb: float = 8.0,
 ) -> Tensor:
@@ -30,6 +32,11 @@ def ease(
         edge_index (Tensor): ``[2, E]`` distinct or repeated pairs, users first.
         size: number of users and of items.
         l2: :math:`\lambda`.
+        dropout: :math:`p`, share of what users took that is imagined to be missing (inputs dropped
+            at random, the others scaled up): the popular are held back with :math:`\lambda +
+            c_{ii} \, p / (1 - p)`. From `"Autoencoders that don't overfit towards the Identity"
+            <https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html>`_.
+            (default: ``0.0``)
         dtype: of the solution and the result. Float32 is off by 1e-6 of the largest weight and
             less where ``l2`` is 100 or more, by 1e-4 where it is 1. (default: ``torch.float32``)
         max_gb: memory that solving may take; it grows with the square of the items, time with the
@@ -39,11 +46,10 @@ def ease(
         - **output:** ``[items, items]``, on the device of ``edge_index``
 
     Raises:
-        ValueError: if ``l2`` is not positive, more memory would be needed, or an index lies outside
-            ``size``.
+        ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), more memory would be
+            needed, or an index lies outside ``size``.
     """
-    if l2 <= 0:
-        raise ValueError(f"l2 must be positive (got {l2})")
+    check_ridge(l2, dropout)
     need = _MATRICES * size[1] ** 2 * dtype.itemsize / 1e9
     if need > max_gb:
         raise ValueError(
@@ -51,7 +57,7 @@ def ease(
             f"--model ease-local) takes memory linear in the items (got {need:.1f} GB)"
         )
     system = cooccurrence(edge_index, size).to(dtype)
-    system.diagonal().add_(l2)
+    system.diagonal().div_(1 - dropout).add_(l2)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(system))
     weight = inverse.div_(-inverse.diagonal().clone())
     return weight.fill_diagonal_(0)

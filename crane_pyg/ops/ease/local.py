@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from crane_pyg.ops.cooccurrence import interaction_matrix
+from crane_pyg.ops.ease.ridge import check_ridge
 from crane_pyg.ops.ranges import ranges
 
 _DENSE = 1 << 30  # entries of a matrix of items by items that may be held to read systems from
@@ -16,7 +17,12 @@ _CHUNK_CUDA = 1 << 25
 
 
 def local_ease(
-    edge_index: Tensor, size: tuple[int, int], l2: float, num_neighbors: int
+    edge_index: Tensor,
+    size: tuple[int, int],
+    l2: float,
+    num_neighbors: int,
+    *,
+    dropout: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     r"""EASE with few regressors for each item: a sparse item-item graph, linear in the items.
 
@@ -35,6 +41,7 @@ def local_ease(
         size: number of users and of items.
         l2: :math:`\lambda`.
         num_neighbors: :math:`m`; as many as there are others, where there are fewer.
+        dropout: as :func:`ease` takes it. (default: ``0.0``)
 
     Returns:
         edges from the explaining items (row 0) to those explained (row 1), and their weights, on
@@ -44,11 +51,10 @@ def local_ease(
         - **output:** ``[2, E']`` sorted by explained item, then by explaining, and ``[E']``
 
     Raises:
-        ValueError: if ``l2`` is not positive, there is to be no neighbour, or an index lies outside
-            ``size``.
+        ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), there is to be no
+            neighbour, or an index lies outside ``size``.
     """
-    if l2 <= 0:
-        raise ValueError(f"l2 must be positive (got {l2})")
+    check_ridge(l2, dropout)
     if num_neighbors < 1:
         raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
     device, num_items = edge_index.device, size[1]
@@ -66,7 +72,7 @@ def local_ease(
         own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
         whole = systems(own)  # [b, width + 1, width + 1]
         system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
-        system.diagonal(dim1=1, dim2=2).add_(l2)
+        system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
         solution = torch.cholesky_solve(target, torch.linalg.cholesky(system))
         weight[items, :width] = solution.squeeze(2)
     kept = torch.arange(source.size(1), device=device) < count.unsqueeze(1)

@@ -117,7 +117,7 @@ def _double(data):
 
 
 def test_loss_by_hand(checkerboard):
-    model = build(checkerboard, beta=0.3, temperature=0.5, l2=0.1).eval()
+    model = build(checkerboard, ranking="bpr", beta=0.3, temperature=0.5, l2=0.1).eval()
     user, pos, neg = batch(checkerboard)
     terms = model.loss(checkerboard, user, pos, neg)
     z_user, z_item = model(checkerboard)
@@ -156,7 +156,7 @@ def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
         model.start_epoch(checkerboard)
         for _ in range(2):
             model.zero_grad()
-            model.loss(checkerboard, *triplets)["bpr"].backward()
+            model.loss(checkerboard, *triplets)["softmax"].backward()
             attention = model.item_graph.graph.fusion.rca
             learned.append(attention.lin_self["visual"].weight.grad is not None)
     assert learned == [True, False, True, False]
@@ -195,7 +195,7 @@ def test_a_graph_that_learns_is_linked_anew(checkerboard):
     for _ in range(2):
         model.start_epoch(checkerboard)
         model.zero_grad()
-        model.loss(checkerboard, *batch(checkerboard))["bpr"].backward()
+        model.loss(checkerboard, *batch(checkerboard))["softmax"].backward()
         assert model.item_graph.graph.fusion.lin["visual"].weight.grad.abs().sum() > 0
 
 
@@ -210,7 +210,7 @@ def test_one_modality_is_that_modality(checkerboard):
 
 def test_branches_apart_add_up_their_scores(checkerboard):
     """Each is what it would be by itself: LightGCN, and the item graph on a table of its own."""
-    model = build(checkerboard, dual_fusion=False, l2=0.1).eval()
+    model = build(checkerboard, dual_fusion=False, ranking="bpr", l2=0.1).eval()
     views = model.views(checkerboard)
     z_user, z_item = model(checkerboard)
     score = views.e_user @ views.e_item.T + views.h_user @ views.h_item.T
@@ -230,6 +230,40 @@ def test_branches_apart_add_up_their_scores(checkerboard):
     rows = [model.user_embedding(user), *(table(x) for table in tables for x in (pos, neg))]
     norms = sum(x.square().sum() for x in rows) / (2 * len(user))
     torch.testing.assert_close(terms["l2"], 0.1 * norms)
+
+
+def test_branches_apart_average_their_cosines(checkerboard):
+    model = build(checkerboard, dual_fusion=False).eval()
+    views = model.views(checkerboard)
+    cosines = [
+        F.normalize(user, dim=1) @ F.normalize(item, dim=1).T
+        for user, item in ((views.e_user, views.e_item), (views.h_user, views.h_item))
+    ]
+    score = model.scores(*model(checkerboard))
+    torch.testing.assert_close(score, (cosines[0] + cosines[1]) / 2)
+
+
+def test_the_residual_is_added_once_training_is_over(checkerboard):
+    model = build(checkerboard).eval()
+    user = torch.arange(24)
+    own = model.scores(*model(checkerboard))
+    torch.testing.assert_close(model.scorer(checkerboard)(user), own)
+    model.calibrate(checkerboard, lambda: -abs(float(model.residual.share) - 0.2))
+    expected = model.residual.scorer(checkerboard, lambda user: own[user])(user)
+    assert not torch.equal(expected, own)
+    torch.testing.assert_close(model.scorer(checkerboard)(user), expected)
+    assert build(checkerboard, residual=None).calibrate(checkerboard, lambda: 1.0) is None
+
+
+@pytest.mark.parametrize("spectral_start", [True, False])
+def test_embeddings_start_from_the_interactions(checkerboard, spectral_start):
+    """Items of the checkerboard's two kinds then lie apart before any training."""
+    model = build(checkerboard, spectral_start=spectral_start)
+    item = F.normalize(model.item_embedding.weight.detach(), dim=1)
+    cosine = item @ item.T
+    same = torch.arange(40).view(-1, 1) % 2 == torch.arange(40) % 2
+    apart = bool(cosine[same].mean() > cosine[~same].mean() + 0.3)
+    assert apart == spectral_start
 
 
 def test_branches_apart_do_not_teach_each_other(checkerboard):
@@ -259,7 +293,7 @@ def test_no_item_graph_is_lightgcn_with_the_mean(checkerboard):
     views = model.views(checkerboard)
     assert (views.h_user == 0).all()
     assert (views.h_item == 0).all()
-    assert set(model.loss(checkerboard, *batch(checkerboard))) == {"bpr", "l2"}
+    assert set(model.loss(checkerboard, *batch(checkerboard))) == {"softmax"}
 
 
 def test_an_item_without_any_modality_keeps_its_collaborative_embedding(checkerboard):
@@ -323,8 +357,8 @@ def test_presets_are_table_3(checkerboard):
     assert (baby.model["num_rounds"], baby.model["k"], baby.fit["lr"]) == (3, 15, 1e-4)
     assert (sports.model["temperature"], sports.model["beta"], sports.fit["lr"]) == (0.5, 0.7, 5e-5)
     assert CRANE.preset("electronics").model["l2"] == 5e-4
-    assert list(PRESETS) == ["paper", "baby", "sports", "clothing", "electronics"]
-    for name in PRESETS:
+    assert list(PRESETS) == ["bpr", "paper", "baby", "sports", "clothing", "electronics"]
+    for name in [*PRESETS][1:]:
         preset = CRANE.preset(name)
         assert build(checkerboard, **preset.model).encoder.thinning.mode == "bernoulli"
         assert preset.fit["patience"] == 5
@@ -334,7 +368,8 @@ def test_repr(checkerboard):
     assert repr(build(checkerboard)) == (
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
-        "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'))"
+        "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
+        "residual=Residual(LocalEASE(40, l2=100, num_neighbors=100, dropout=0.5), share=0))"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from crane_pyg.nn.fusion import FUSIONS
 from crane_pyg.nn.models import CRANE
-from crane_pyg.nn.models.crane_settings import CRANESettings
+from crane_pyg.nn.models.crane_settings import RESIDUALS, CRANESettings
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, SampledSoftmax
 
 WIDTHS = {"textual": 5, "visual": 12}
@@ -26,9 +26,17 @@ def test_the_defaults_are_those_of_the_constructor():
 
 
 def test_the_objective():
-    flat = arguments(l2=0.5, l2_of="all", beta=0.3, temperature=0.4, reduction="sum")
+    flat = arguments(ranking="bpr", l2=0.5, l2_of="all", beta=0.3, temperature=0.4, reduction="sum")
     expected = Objective(BPRLoss("sum"), InfoNCE(0.3, 0.4, "sum"), L2(0.5, "all"))
     assert flat["objective"] == expected
+
+
+@pytest.mark.parametrize(("name", "kind"), RESIDUALS.items())
+def test_the_residual(name, kind):
+    residual = arguments(residual=name)["residual"]
+    assert type(residual.linear) is kind
+    assert residual.linear.num_items == 40
+    assert arguments(residual=None)["residual"] is None
 
 
 def test_another_ranking_loss():

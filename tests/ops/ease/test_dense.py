@@ -10,26 +10,27 @@ def interactions(num_users=40, num_items=17, share=0.3, seed=0):
     return taken.nonzero().T, taken.double()
 
 
-def constrained_ridge(taken, l2):
+def constrained_ridge(taken, l2, dropout=0.0):
     """The definition: each item regressed on all others, one after the other."""
     n = taken.size(1)
     weight = torch.zeros(n, n, dtype=taken.dtype)
     for j in range(n):
         others = [i for i in range(n) if i != j]
         x = taken[:, others]
-        system = x.T @ x + l2 * torch.eye(n - 1, dtype=taken.dtype)
+        penalty = l2 + dropout / (1 - dropout) * x.sum(0)
+        system = x.T @ x + penalty.diag()
         weight[others, j] = torch.linalg.solve(system, x.T @ taken[:, j])
     return weight
 
 
-@pytest.mark.parametrize("l2", [0.5, 100.0])
+@pytest.mark.parametrize(("l2", "dropout"), [(0.5, 0.0), (100.0, 0.0), (2.0, 0.6)])
 @pytest.mark.parametrize("shape", [(40, 17), (5, 30), (1, 1), (3, 2)])
-def test_the_closed_form_is_ridge_regression_on_all_others(shape, l2):
+def test_the_closed_form_is_ridge_regression_on_all_others(shape, l2, dropout):
     edge_index, taken = interactions(*shape)
-    wanted = constrained_ridge(taken, l2)
-    exact = ease(edge_index, shape, l2, dtype=torch.float64)
+    wanted = constrained_ridge(taken, l2, dropout)
+    exact = ease(edge_index, shape, l2, dropout=dropout, dtype=torch.float64)
     torch.testing.assert_close(exact, wanted, rtol=1e-9, atol=1e-12)
-    single = ease(edge_index, shape, l2)
+    single = ease(edge_index, shape, l2, dropout=dropout)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), wanted, rtol=0, atol=1e-6)
 

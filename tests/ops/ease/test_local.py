@@ -62,11 +62,12 @@ def test_it_is_ridge_regression_on_few(num_neighbors, share, monkeypatch):
 
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("shape", [(40, 17), (12, 30), (3, 2), (1, 1)])
-@pytest.mark.parametrize("more", [0, 5])
-def test_all_neighbours_are_ease(shape, more):
+@pytest.mark.parametrize(("more", "dropout"), [(0, 0.0), (5, 0.0), (0, 0.6)])
+def test_all_neighbours_are_ease(shape, more, dropout):
     edge_index, _ = interactions(*shape, share=0.2)
-    edges, weight = local_ease(edge_index, shape, 3.0, max(1, shape[1] - 1) + more)
-    whole = ease(edge_index, shape, 3.0, dtype=torch.float64)
+    num_neighbors = max(1, shape[1] - 1) + more
+    edges, weight = local_ease(edge_index, shape, 3.0, num_neighbors, dropout=dropout)
+    whole = ease(edge_index, shape, 3.0, dropout=dropout, dtype=torch.float64)
     got = as_matrix(edges, weight.double(), shape[1])
     torch.testing.assert_close(got, whole, rtol=0, atol=1e-6)
 
