@@ -143,7 +143,7 @@ def _run(
         "best_epoch": result.best_epoch,
         "seconds_per_epoch": result.seconds_per_epoch,
         "peak_memory_mb": result.peak_memory_mb,
-        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "parameters": model.num_learned(),
         "val": evaluate(model, data.to(device), "val", protocol=protocol),
         "test": evaluate(model, data.to(device), "test", protocol=protocol),
     }

@@ -1,9 +1,17 @@
 """How many users took both of two items."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
+
+Array = NDArray[Any]
+
+_ROWS = 1024  # items compared with all others at a time
 
 
 def interaction_matrix(edge_index: Tensor, size: tuple[int, int]) -> csr_array:
@@ -45,3 +53,43 @@ def cooccurrence(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
     """
     taken = interaction_matrix(edge_index, size)
     return torch.from_numpy((taken.T @ taken).toarray(order="C")).to(edge_index.device)
+
+
+def strongest(
+    taken: csr_array,
+    weighted: csr_array,
+    k: int,
+    score: Callable[[Array, Array, Array], Array],
+) -> tuple[Array, Array, Array]:
+    """The items that occur with each item most, a block of items at a time.
+
+    Args:
+        taken: ``[users, items]``, in the place of one side of the Gram matrix.
+        weighted: ``[users, items]``, in the place of the other side.
+        k: how many at most; only items that occur with the item are among them.
+        score: from items, others and their entries of ``weighted.T @ taken`` to what the others
+            are chosen by; of equal ones the first.
+
+    Returns:
+        items, others and their scores, by item, then by the other; no item is its own.
+    """
+    by_item = weighted.T.tocsr()
+    parts = []
+    for first in range(0, by_item.shape[0], _ROWS):
+        product = (by_item[first : first + _ROWS] @ taken).tocoo()
+        item, other = (x.astype(np.int64) for x in product.coords)
+        item += first
+        distinct = item != other
+        item, other, value = item[distinct], other[distinct], product.data[distinct]
+        value = score(item, other, value)
+        order = np.lexsort((other, -value, item))
+        best = order[place_in_row(item[order]) < k]
+        best = best[np.lexsort((other[best], item[best]))]
+        parts.append((item[best], other[best], value[best]))
+    item, other, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return item, other, value
+
+
+def place_in_row(row: Array) -> Array:
+    """The place of each entry among those of its row, where rows ascend."""
+    return np.arange(row.size) - np.searchsorted(row, row)

@@ -23,8 +23,8 @@ def test_settings_part_into_those_of_the_model_and_those_of_the_loop():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
-    full = settings_with_defaults(model, {"embedding_dim": 8})
-    assert full["embedding_dim"] == 8
+    full = settings_with_defaults(model, {"epochs": 8})
+    assert full["epochs"] == 8
     assert full["monitor"] == "Recall@20"
     assert json.dumps(full)
     if model == "crane":

@@ -196,6 +196,10 @@ class Recommender(nn.Module):
         """Parameters and their learning rates, as :class:`torch.optim.Optimizer` takes them."""
         return [{"params": list(self.parameters()), "lr": lr}]
 
+    def num_learned(self) -> int:
+        """How many numbers training decides on."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
     def start_epoch(self, data: HeteroData) -> None:
         """Called by training before the first batch of each epoch.
 

@@ -1,6 +1,9 @@
-from torch import Tensor
-from torch_geometric.data import HeteroData
+from collections.abc import Callable
 
+from torch import Tensor
+from torch_geometric.data import Data, HeteroData
+
+from crane_pyg.nn.linear import ItemToItem, SparseItemToItem
 from crane_pyg.nn.models.recommender import Recommender
 
 
@@ -29,5 +32,37 @@ class SolvedRecommender(Recommender):
         """
         raise NotImplementedError
 
+    def num_learned(self) -> int:
+        return sum(x.numel() for x in self.state_dict().values() if x.is_floating_point())
+
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         raise TypeError(f"{self.__class__.__name__} is solved for: it has no loss to descend")
+
+
+class LinearRecommender(SolvedRecommender):
+    """Base of the models that score by what a user took alone, and have no embeddings.
+
+    Args:
+        weights (ItemToItem): what items say for items.
+    """
+
+    def __init__(self, weights: ItemToItem) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def reset_parameters(self) -> None:
+        self.weights.reset_parameters()
+
+    def solve(self, data: HeteroData) -> dict[str, Tensor]:
+        self.weights.solve(data)
+        return {}
+
+    def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
+        return lambda user: self.weights(data, user)
+
+    def similar_items(self, data: HeteroData) -> Data:
+        """The weights as a graph, edges from an item taken to the items that it speaks for."""
+        if not isinstance(self.weights, SparseItemToItem):
+            return super().similar_items(data)
+        edge_index, num_items = self.weights.edge_index, self.weights.num_items
+        return Data(edge_index=edge_index, edge_weight=self.weights.value, num_nodes=num_items)

@@ -2,16 +2,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from crane_pyg.ops.cooccurrence import interaction_matrix
+from crane_pyg.ops.cooccurrence import interaction_matrix, place_in_row, strongest
 from crane_pyg.ops.ease.ridge import check_ridge
 from crane_pyg.ops.ranges import ranges
 
 _DENSE = 1 << 30  # entries of a matrix of items by items that may be held to read systems from
-_ROWS = 1024  # items whose neighbours are chosen at a time
 _CHUNK = 1 << 18  # entries of systems solved at a time: larger ones leave a core's cache
 _CHUNK_CUDA = 1 << 25
 
@@ -26,8 +24,15 @@ def local_ease(
 ) -> tuple[Tensor, Tensor]:
     r"""EASE with few regressors for each item: a sparse item-item graph, linear in the items.
 
-    Each item is explained by the :math:`m` items :math:`\mathcal{S}` that it occurs with most
-    often for how popular they are, :math:`c_{ij} / \sqrt{c_{ii}}`, never by itself, so that
+    Each item is explained by the :math:`m` items :math:`\mathcal{S}` with the largest
+
+    .. math::
+        s_{ij} = \frac{1}{\sqrt{d_i}} \sum_{u \in \mathcal{N}(i) \cap \mathcal{N}(j)}
+        \frac{1}{\sqrt{d_u}},
+
+    never by itself: those it occurs with most often for how popular they are, where users who took
+    many items say less. (Were all users to say as much, one who took hundreds would choose the
+    neighbours of all rare items.) Its weights solve
 
     .. math::
         (\mathbf{C}_{\mathcal{S} \mathcal{S}} + \lambda \mathbf{I}) \, \mathbf{b}_j
@@ -82,27 +87,16 @@ def local_ease(
 
 def _neighbours(taken: csr_array, num_neighbors: int) -> tuple[Tensor, Tensor]:
     """The items ``[N, m]`` that explain each item, in their order, and how many there are."""
-    num_items, by_item = taken.shape[1], taken.T.tocsr()
-    scale = 1 / np.sqrt(np.maximum(by_item.indptr[1:] - by_item.indptr[:-1], 1))
-    source = torch.zeros(num_items, num_neighbors, dtype=torch.long)
-    count = torch.zeros(num_items, dtype=torch.long)
-    for first in range(0, num_items, _ROWS):
-        together = (by_item[first : first + _ROWS] @ taken).tocoo()
-        row, item = together.coords
-        score = together.data * scale[item]
-        row, item, score = (x[item != row + first] for x in (row, item, score))
-        order = np.lexsort((item, -score, row))
-        best = order[_place(row[order]) < num_neighbors]
-        best = best[np.lexsort((item[best], row[best]))]
-        row, item = row[best], item[best]
-        source[row + first, _place(row)] = torch.from_numpy(item).long()
-        count += torch.from_numpy(np.bincount(row + first, minlength=num_items))
-    return source, count
-
-
-def _place(row: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The place of each entry among those of its row, where rows ascend."""
-    return np.arange(row.size) - np.searchsorted(row, row)
+    num_items = taken.shape[1]
+    user, item = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
+    weighted = (taken.T * user).T.tocsr()
+    explained, other, _ = strongest(
+        taken, weighted, num_neighbors, lambda _, other, value: value * item[other]
+    )
+    count = np.bincount(explained, minlength=num_items)
+    source = np.zeros((num_items, count.max(initial=0)), np.int64)
+    source[explained, place_in_row(explained)] = other
+    return torch.from_numpy(source), torch.from_numpy(count)
 
 
 def _all_others(num_items: int) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import L2, RankingLoss
-from crane_pyg.nn.models import MODELS
+from crane_pyg.nn.models import MODELS, Recommender, SolvedRecommender
 from crane_pyg.nn.objectives import RANKING_LOSSES, RankingSettings
-from crane_pyg.training import evaluate, fit
+from crane_pyg.training import evaluate, fit, recommend
 
 # Half of the items that rows would share are what a user here likes, and ccl holds them off too. Of
 # one negative a row none is easy, which is what the weight is for.
@@ -23,19 +23,60 @@ RANKINGS = {
 }
 
 
-@pytest.fixture(params=sorted(MODELS))
-def build(request):
-    """A small model of each kind, from data."""
+SOLVED = {name for name in MODELS if issubclass(MODELS[name], SolvedRecommender)}
+# Of these everyone gets the same: their own tests say what they learn.
+IMPERSONAL = {"popularity"}
+
+
+def builder(model):
+    """What constructs a small model of a kind from data."""
+    small = {"embedding_dim": 8, "k": 3}
+    small = {name: value for name, value in small.items() if name in model.settings()}
 
     def construct(data, **kwargs):
         torch.manual_seed(0)
-        small = {"embedding_dim": 8} | ({"k": 3} if "k" in model.settings() else {})
         if isinstance(kwargs.get("ranking"), RankingLoss):
             return model.from_data(data, **small | kwargs)
         return model.from_settings(data, **small | kwargs)
 
-    model = construct.model = MODELS[request.param]
+    construct.model = model
     return construct
+
+
+@pytest.fixture(params=sorted(MODELS))
+def build(request):
+    """A small model of each kind, from data."""
+    return builder(MODELS[request.param])
+
+
+@pytest.fixture(params=sorted(MODELS.keys() - SOLVED))
+def build_descending(request):
+    """A small model of each kind that learns by gradients."""
+    return builder(MODELS[request.param])
+
+
+@pytest.fixture(params=sorted(SOLVED))
+def build_solved(request):
+    """A small model of each kind that learns without gradients."""
+    return builder(MODELS[request.param])
+
+
+def train_once(model, data):
+    """A step, or all that there is to solve for."""
+    if isinstance(model, SolvedRecommender):
+        model.solve(data)
+    else:
+        model.start_epoch(data)
+        torch.stack(list(model.loss(data, *batch(data)).values())).sum().backward()
+
+
+@torch.no_grad()
+def all_scores(model, data):
+    return model.scorer(data)(torch.arange(data["user"].num_nodes))
+
+
+def has_embeddings(model):
+    return type(model).forward is not Recommender.forward
 
 
 def batch(data, size=8):
@@ -46,14 +87,15 @@ def batch(data, size=8):
 @pytest.mark.parametrize("ranking", [None, "softmax", pytest.param("ccl", marks=pytest.mark.slow)])
 def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     if ranking is not None and not build.model.takes_ranking:
-        pytest.skip("it has a likelihood of its own")
+        pytest.skip("it has a likelihood of its own, or none")
+    if build.model in {MODELS[name] for name in IMPERSONAL}:
+        pytest.skip("it tells no users apart")
     model = build(checkerboard, **RANKINGS.get(ranking, {}))
     # Not every epoch is a candidate: half of 40 items are right by chance before two of them are.
     options = {"epochs": 60, "eval_every": 20, "batch_size": 64, "lr": 0.01, "progress": False}
     fit(model, checkerboard, **options)
     # Of the even items an even user has two left: the held-out ones.
-    user, item = model(checkerboard)
-    score = model.scores(user, item)
+    score = all_scores(model, checkerboard)
     taken = checkerboard["user", "interacts", "item"].edge_index
     score[taken[0], taken[1]] = -torch.inf
     top = score.topk(2).indices
@@ -61,8 +103,37 @@ def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     assert evaluate(model, checkerboard, "test", ks=(2,))["Recall@2"] > 0.9
 
 
-def test_shapes_and_finite_gradients(build, checkerboard):
+def test_scores_are_of_the_whole_catalogue_and_the_callers_to_overwrite(build, checkerboard):
     model = build(checkerboard)
+    train_once(model, checkerboard)
+    with torch.no_grad():
+        score_of = model.eval().scorer(checkerboard)
+    for user in (torch.arange(24), torch.tensor([7]), torch.tensor([5, 2, 5])):
+        with torch.no_grad():
+            score = score_of(user)
+            kept = score.clone()
+            score.fill_(torch.nan)
+            again = score_of(user)
+        assert kept.shape == (user.numel(), 40)
+        torch.testing.assert_close(again, kept)
+    if has_embeddings(model):
+        torch.testing.assert_close(
+            all_scores(model, checkerboard), model.scores(*model(checkerboard))
+        )
+
+
+def test_what_is_recommended_is_best_first_and_not_taken(build, checkerboard):
+    model = build(checkerboard)
+    train_once(model, checkerboard)
+    top = recommend(model, checkerboard, k=40, exclude="train")
+    score = all_scores(model.eval(), checkerboard)
+    taken = checkerboard["user", "interacts", "item"].edge_index
+    score[taken[0], taken[1]] = -torch.inf
+    torch.testing.assert_close(top.score, score.sort(dim=1, descending=True).values)
+
+
+def test_shapes_and_finite_gradients(build_descending, checkerboard):
+    model = build_descending(checkerboard)
     user, item = model(checkerboard)
     assert user.shape == (24, model.out_channels)
     assert item.shape == (40, model.out_channels)
@@ -76,17 +147,48 @@ def test_shapes_and_finite_gradients(build, checkerboard):
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_a_batch_of_one_user_and_one_item(build, checkerboard):
-    model = build(checkerboard)
+def test_what_is_solved_for_is_kept_in_buffers_and_counted(build_solved, checkerboard):
+    model = build_solved(checkerboard)
+    fresh = model.num_learned()
+    model.solve(checkerboard)
+    assert not list(model.parameters())
+    assert 0 < model.num_learned() >= fresh
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    with pytest.raises(TypeError, match="no loss"):
+        model.loss(checkerboard, *batch(checkerboard))
+
+
+def test_what_is_solved_for_is_loaded_into_a_fresh_model(build_solved, checkerboard):
+    model, fresh = build_solved(checkerboard), build_solved(checkerboard)
+    model.solve(checkerboard)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(all_scores(fresh, checkerboard), all_scores(model, checkerboard))
+    assert fresh.num_learned() == model.num_learned()
+
+
+def test_resetting_starts_anew(build_solved, checkerboard):
+    model = build_solved(checkerboard)
+    fit(model, checkerboard, epochs=2, progress=False)
+    before = all_scores(model, checkerboard)
+    torch.manual_seed(0)
+    model.reset_parameters()
+    assert model.num_learned() == build_solved(checkerboard).num_learned()
+    fit(model, checkerboard, epochs=2, progress=False)
+    torch.testing.assert_close(all_scores(model, checkerboard), before)
+
+
+def test_a_batch_of_one_user_and_one_item(build_descending, checkerboard):
+    model = build_descending(checkerboard)
     model.start_epoch(checkerboard)
     user, pos, neg = (x[:1] for x in batch(checkerboard))
     terms = model.loss(checkerboard, user, pos, neg)
     assert all(term.isfinite() for term in terms.values())
 
 
-def test_mean_losses_of_a_batch_are_the_mean_of_single_ones(build, checkerboard):
+def test_mean_losses_of_a_batch_are_the_mean_of_single_ones(build_descending, checkerboard):
     # Of losses that compare a batch's rows with each other it is not true.
-    model = build(checkerboard, **{"ranking": "bpr"} if build.model.takes_ranking else {}).eval()
+    pairwise = {"ranking": "bpr"} if build_descending.model.takes_ranking else {}
+    model = build_descending(checkerboard, **pairwise).eval()
     triplets = batch(checkerboard)
     whole = model.loss(checkerboard, *triplets)
     single = [
@@ -105,9 +207,7 @@ def test_mean_losses_of_a_batch_are_the_mean_of_single_ones(build, checkerboard)
 
 def test_inputs_are_left_as_they_were(build, checkerboard):
     before = copy.deepcopy(checkerboard)
-    model = build(checkerboard)
-    model.start_epoch(checkerboard)
-    torch.stack(list(model.loss(checkerboard, *batch(checkerboard)).values())).sum().backward()
+    train_once(build(checkerboard), checkerboard)
     for store, old in zip(checkerboard.stores, before.stores, strict=True):
         assert list(store.keys()) == list(old.keys())
         for key, value in store.items():
@@ -115,13 +215,13 @@ def test_inputs_are_left_as_they_were(build, checkerboard):
 
 
 def test_another_graph_is_not_confused_with_the_last(build, checkerboard):
-    model = build(checkerboard).eval()
-    first, _ = model(checkerboard)
+    model = build(checkerboard)
+    train_once(model, checkerboard)
+    first = all_scores(model.eval(), checkerboard)
     other = copy.copy(checkerboard)
     store = other["user", "interacts", "item"]
     store.edge_index = store.edge_index[:, ::2].contiguous()
-    second, _ = model(other)
-    again, _ = model(checkerboard)
+    second, again = all_scores(model, other), all_scores(model, checkerboard)
     assert torch.equal(first, second) == (not model.propagates)
     assert torch.equal(first, again)
 
@@ -141,7 +241,8 @@ def test_users_and_items_without_edges_stay_finite(build):
     )
     model = build(data)
     fit(model, data, epochs=3, batch_size=2, progress=False)
-    for embedding in model(data):
+    assert all_scores(model, data).isfinite().all()
+    for embedding in model(data) if has_embeddings(model) else ():
         assert embedding.isfinite().all()
 
 
@@ -153,8 +254,13 @@ def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
         num_items=5,
         features={"acoustic": torch.randn(5, 17)},
     )
-    build(checkerboard)(checkerboard)
+    train_once(build(checkerboard), checkerboard)
     model = build(data)
+    if isinstance(model, SolvedRecommender):
+        model.solve(data)
+    assert all_scores(model, data).shape == (3, 5)
+    if not has_embeddings(model):
+        return
     user, item = model(data)
     assert (user.shape, item.shape) == ((3, model.out_channels), (5, model.out_channels))
 
@@ -162,9 +268,11 @@ def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
 def test_a_copy_scores_the_same(build, checkerboard):
     model = build(checkerboard).eval()
     model.start_epoch(checkerboard)
-    before = model(checkerboard)
-    for a, b in zip(before, copy.deepcopy(model)(checkerboard), strict=True):
-        assert torch.equal(a, b)
+    if isinstance(model, SolvedRecommender):
+        model.solve(checkerboard)
+    assert torch.equal(
+        all_scores(copy.deepcopy(model), checkerboard), all_scores(model, checkerboard)
+    )
     double = copy.deepcopy(model).double()
     state = model.state_dict()
     assert all(
@@ -221,7 +329,7 @@ def test_settings_name_the_ranking_loss(build, checkerboard, name):
 
 def test_settings_have_defaults_that_json_can_hold(build):
     defaults = {name: setting.default for name, setting in build.model.settings().items()}
-    assert defaults["embedding_dim"] == 64
+    assert defaults.get("embedding_dim", 64) == 64
     assert json.loads(json.dumps(defaults)).keys() == defaults.keys()
 
 

@@ -5,6 +5,7 @@ import torch
 
 from crane_pyg.ops import ease, local_ease
 
+cooccurrence = importlib.import_module("crane_pyg.ops.cooccurrence")
 local = importlib.import_module("crane_pyg.ops.ease.local")
 
 
@@ -22,12 +23,12 @@ def as_matrix(edge_index, weight, num_items):
 
 def one_by_one(taken, l2, num_neighbors):
     """The definition, item by item."""
-    together = taken.T @ taken
-    n = len(together)
+    together = taken.T @ (taken / taken.sum(1, keepdim=True).clamp(min=1).sqrt())
+    popularity, n = taken.sum(0), len(together)
     weight = torch.zeros(n, n, dtype=taken.dtype)
     for j in range(n):
         score = {
-            i: float(together[i, j] / together[i, i].sqrt())
+            i: float(together[i, j] / popularity[i].sqrt())
             for i in range(n)
             if i != j and together[i, j] > 0
         }
@@ -48,7 +49,7 @@ def source(request, monkeypatch):
 @pytest.mark.parametrize("num_neighbors", [1, 4, 15])
 @pytest.mark.parametrize("share", [0.05, 0.3])
 def test_it_is_ridge_regression_on_few(num_neighbors, share, monkeypatch):
-    monkeypatch.setattr(local, "_ROWS", 5)
+    monkeypatch.setattr(cooccurrence, "_ROWS", 5)
     monkeypatch.setattr(local, "_CHUNK", 60)
     edge_index, taken = interactions(share=share)
     edges, weight = local_ease(edge_index, (40, 17), 2.0, num_neighbors)
@@ -58,6 +59,15 @@ def test_it_is_ridge_regression_on_few(num_neighbors, share, monkeypatch):
     got = as_matrix(edges, weight.double(), 17)
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
     assert torch.equal(got != 0, wanted.abs() > 1e-9)
+
+
+def test_a_user_who_took_everything_chooses_nobodys_neighbours():
+    """Items 0 and 1 go together, whatever two users did who took nearly all there are."""
+    pairs = [(u, i) for u in range(8) for i in (0, 1)]
+    pairs += [(u, i) for u in (8, 9) for i in range(1, 30)]
+    edges, _ = local_ease(torch.tensor(pairs).T, (10, 30), 1.0, 1)
+    assert edges[:, edges[1] == 0].tolist() == [[1], [0]]
+    assert edges[:, edges[1] == 1].tolist() == [[0], [1]]
 
 
 @pytest.mark.usefixtures("source")

@@ -1,0 +1,40 @@
+from typing import Any
+
+from torch_geometric.data import HeteroData
+from typing_extensions import Self
+
+from crane_pyg.nn import linear
+from crane_pyg.nn.models.solved import LinearRecommender
+from crane_pyg.schema import sizes
+
+
+class EASE(LinearRecommender):
+    r"""EASE from `"Embarrassingly Shallow Autoencoders for Sparse Data"
+    <https://arxiv.org/abs/1905.03375>`_: a linear regression of each item on all others, in closed
+    form.
+
+    .. math::
+        \hat{y}_{uj} = \sum_{i \in \mathcal{N}(u)} B_{ij}, \qquad B_{ij} = - P_{ij} / P_{jj}, \quad
+        \mathbf{P} = (\mathbf{X}^{\top} \mathbf{X} + \lambda \mathbf{I})^{-1}
+
+    Memory grows with the square of the items, and time with the cube:
+    :class:`~crane_pyg.nn.models.LocalEASE` is for catalogues where that is too much.
+
+    Args:
+        num_items (int): size.
+        l2 (float): :math:`\lambda`; the paper's optima lie between 200 and 1000. (default: ``300``)
+        max_gb (float): memory that solving may take. (default: ``8``)
+
+    Raises:
+        ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+    """
+
+    def __init__(self, num_items: int, l2: float = 300.0, max_gb: float = 8.0) -> None:
+        super().__init__(linear.EASE(num_items, l2, max_gb))
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls(sizes(data)[1], **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self.weights)

@@ -1,0 +1,35 @@
+from typing import Any
+
+from torch_geometric.data import HeteroData
+from typing_extensions import Self
+
+from crane_pyg.nn import linear
+from crane_pyg.nn.models.solved import LinearRecommender
+from crane_pyg.schema import sizes
+
+
+class LocalEASE(LinearRecommender):
+    r"""EASE with few regressors for each item, see :func:`~crane_pyg.ops.local_ease`: time and
+    memory grow with the items alone, and what it finds is a sparse graph.
+
+    Ours, in the place of :class:`~crane_pyg.nn.models.EASE` where a catalogue is large; with all
+    items as regressors it is the same.
+
+    Args:
+        num_items (int): size.
+        l2 (float): :math:`\lambda`. (default: ``100``)
+        num_neighbors (int): items that explain one. (default: ``100``)
+
+    Raises:
+        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+    """
+
+    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 100) -> None:
+        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors))
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
+        return cls(sizes(data)[1], **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self.weights)
