@@ -41,16 +41,15 @@ class BM3(Recommender):
         + \lambda \sum_m \left( c(\mathbf{x}^m_i, \mathbf{e}_i)
         + c(\mathbf{x}^m_i, \mathbf{x}^m_i) \right)
 
-        c(\mathbf{a}, \mathbf{b}) &= 1 - \cos(\mathbf{W} \mathbf{a} + \mathbf{b}',
-        \, \mathrm{dropout}(\mathbf{b}))
+        c(\mathbf{a}, \mathbf{t}) &= 1 - \cos(\mathbf{W} \mathbf{a} + \mathbf{b},
+        \, \mathrm{dropout}(\mathbf{t}))
 
-    with :math:`\mathbf{b}'` the bias of :math:`\mathbf{W}`; nothing is learned through what is
-    dropped out. The score is :math:`\mathbf{z}_u^{\top} \mathbf{z}_i`, without the training's
-    cosine. The reading is that of the authors' code, which is the common toolbox's too: the terms
-    of the features count twice, where the paper adds them up; the norms of all users' and all
-    items' :math:`\mathbf{e}` are kept small, not squared, over the number of items; the features
-    train along (:attr:`trainable_features`). Pairs of which the item lacks the modality count as
-    zero.
+    where nothing is learned through :math:`\mathbf{t}`. The score is
+    :math:`\mathbf{z}_u^{\top} \mathbf{z}_i`, without the training's cosine. The reading is that of
+    the authors' code, which is the common toolbox's too: the terms of the features count twice,
+    where the paper adds them up; the norms of all users' and all items' :math:`\mathbf{e}` are kept
+    small, not squared, over the number of items; the features train along
+    (:attr:`trainable_features`). Pairs of which the item lacks the modality count as zero.
 
     Args:
         num_users, num_items (int): sizes.

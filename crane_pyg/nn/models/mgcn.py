@@ -151,7 +151,8 @@ class MGCN(Recommender):
         """What the views share, and what each has beside it that the user or item prefers."""
         known, h = side.known.unsqueeze(2), side.views  # [n, K, 1], [n, K, d]
         # Not minus infinity: of rows without any modality no weight would be a number.
-        logit = self.attention(h).masked_fill(~known, torch.finfo(h.dtype).min)
+        logit = self.attention(h)
+        logit = logit.masked_fill(~known, torch.finfo(logit.dtype).min)
         shared = (logit.softmax(1) * h).sum(1)
         preference = self.preference(side.content).sigmoid().view_as(h)
         own = (preference * (h - shared.unsqueeze(1))).masked_fill(~known, 0).sum(1)
