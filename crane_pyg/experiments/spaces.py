@@ -20,6 +20,16 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     },
     "lattice": {"l2": [0.0, 1e-5, 1e-4, 1e-3], "lr": [1e-4, 5e-4, 1e-3, 5e-3]},  # MMRec
     "freedom": {"drop_ratio": [0.8, 0.9], "feature_weight": [0.0, 1e-5, 1e-4, 1e-3]},  # MMRec
+    "bm3": {"num_layers": [1, 2], "l2": [0.1, 0.01], "dropout": [0.3, 0.5]},  # MMRec
+    "mgcn": {"beta": [0.001, 0.01, 0.1]},  # MMRec
+    # MMRec; the authors' table has a beta of 0.03 besides, for Sports.
+    "smore": {
+        "num_layers": [3, 4],
+        "visual_k": [10, 15, 20, 40],
+        "k": [10, 15, 20, 40],
+        "l2": [1e-5, 1e-4],
+        "dropout": [0.0, 0.1],
+    },
     # The values that the authors' configuration gives for one data set or another.
     "lgmrec": {
         "hyper_layers": [1, 2],

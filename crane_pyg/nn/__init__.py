@@ -9,6 +9,7 @@ from crane_pyg.nn.conv import (
     SemanticConv,
     UserProfile,
     WeightedSumConv,
+    item_view_propagation,
     light_gcn_propagation,
 )
 from crane_pyg.nn.encoder import CollaborativeEncoder
@@ -26,6 +27,7 @@ from crane_pyg.nn.graphs import (
     ItemGraph,
     LatentItemGraph,
     LearnedItemGraph,
+    PooledItemGraph,
     RefreshedItemGraph,
 )
 from crane_pyg.nn.objectives import (
@@ -60,6 +62,7 @@ __all__ = [
     "MeanFusion",
     "Norm",
     "Objective",
+    "PooledItemGraph",
     "ProjectedFusion",
     "RCAFusion",
     "RankingLoss",
@@ -73,6 +76,7 @@ __all__ = [
     "WeightedSumConv",
     "bpr_loss",
     "info_nce_loss",
+    "item_view_propagation",
     "light_gcn_propagation",
     "spectral_start",
 ]

@@ -1,8 +1,12 @@
 """The interactions of a data set as graphs that layers walk on."""
 
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.ops import CSRGraph, csr_graph
+from crane_pyg.ops import CSRGraph, csr_graph, spmm
 from crane_pyg.schema import USER_TO_ITEM, sizes
 from crane_pyg.transforms import bipartite_norm
 
@@ -26,3 +30,17 @@ def item_to_user_graph(data: HeteroData) -> CSRGraph:
     """
     num_users, num_items = sizes(data)
     return csr_graph(data[USER_TO_ITEM].edge_index.flip(0), size=(num_items, num_users))
+
+
+def modality_masks(data: HeteroData, modalities: Iterable[str]) -> tuple[Tensor, Tensor]:
+    """Which users and items have which modalities; a user has those of any item they took.
+
+    Args:
+        data: the graph; its edges from users to items count.
+        modalities: names, in the order of the columns.
+
+    Shapes:
+        - **output:** ``[M, K]`` and ``[N, K]`` bool
+    """
+    item = torch.stack([data["item"][f"{m}_mask"] for m in modalities], dim=1)
+    return spmm(item_to_user_graph(data), item.float()) > 0, item

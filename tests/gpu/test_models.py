@@ -12,10 +12,10 @@ from crane_pyg.training import TripletSampler, evaluate, fit, load_model, recomm
 from tests.gpu.gpu_device import DEVICE, assert_same_lists, copy_to
 from tests.ops.attention.oracle import import_kernels
 
-K = ("crane", "dgvae", "freedom", "lattice")
+K = ("crane", "dgvae", "freedom", "lattice", "mgcn", "smore")
 # What is drawn in training, on the device of the model, is left out of a comparison.
 SETTINGS = {"freedom": {"drop_ratio": 0.0}}
-RANDOM = ("dgvae", "lgmrec")  # noise or dropout, in training mode only
+RANDOM = ("bm3", "dgvae", "lgmrec")  # noise or dropout, in training mode only
 MULTIPLIES_IN_HALF = ("crane", "dgvae", "lgmrec", "mmgcn")
 
 

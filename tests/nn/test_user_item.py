@@ -1,6 +1,6 @@
 import torch
 
-from crane_pyg.nn.user_item import item_to_user_graph, user_item_graphs
+from crane_pyg.nn.user_item import item_to_user_graph, modality_masks, user_item_graphs
 
 
 def dense(graph):
@@ -19,3 +19,13 @@ def test_the_graphs_of_a_checkerboard(checkerboard):
     torch.testing.assert_close(dense(to_user), laplacian)
     assert torch.equal(dense(item_to_user_graph(checkerboard)), taken)
     assert torch.equal(dense(to_user.unweighted()), taken)
+
+
+def test_a_user_has_the_modalities_of_any_item_they_took(checkerboard):
+    checkerboard["item"].visual_mask[::2] = False  # what even users take
+    checkerboard["item"].textual_mask[5] = False
+    user, item = modality_masks(checkerboard, ["visual", "textual"])
+    odd = torch.arange(24) % 2 == 1
+    assert torch.equal(user, torch.stack([odd, torch.ones_like(odd)], dim=1))
+    assert torch.equal(item[:, 0], checkerboard["item"].visual_mask)
+    assert torch.equal(item[:, 1], checkerboard["item"].textual_mask)

@@ -1,6 +1,7 @@
 """Layers that propagate over a graph; a file for each."""
 
 from crane_pyg.nn.conv.bipartite_conv import BipartiteConv
+from crane_pyg.nn.conv.item_view_propagation import item_view_propagation
 from crane_pyg.nn.conv.light_gcn_propagation import light_gcn_propagation
 from crane_pyg.nn.conv.semantic_conv import SemanticConv
 from crane_pyg.nn.conv.user_profile import ProfileAggregation, UserProfile
@@ -12,5 +13,6 @@ __all__ = [
     "SemanticConv",
     "UserProfile",
     "WeightedSumConv",
+    "item_view_propagation",
     "light_gcn_propagation",
 ]

@@ -6,6 +6,7 @@ from crane_pyg.nn.graphs.edges import Edges, sum_edges
 from crane_pyg.nn.graphs.frozen import FrozenItemGraph, modality_shares
 from crane_pyg.nn.graphs.latent import LatentItemGraph
 from crane_pyg.nn.graphs.learned import LearnedItemGraph
+from crane_pyg.nn.graphs.pooled import PooledItemGraph
 from crane_pyg.nn.graphs.refreshed import Refresh, RefreshedItemGraph
 from crane_pyg.nn.graphs.thinned import Degrees, DegreeThinning
 from crane_pyg.nn.graphs.weighing import choose_shares
@@ -18,6 +19,7 @@ __all__ = [
     "ItemGraph",
     "LatentItemGraph",
     "LearnedItemGraph",
+    "PooledItemGraph",
     "Refresh",
     "RefreshedItemGraph",
     "choose_shares",

@@ -1,5 +1,6 @@
 """One paper per file, one contract for all."""
 
+from crane_pyg.nn.models.bm3 import BM3
 from crane_pyg.nn.models.bpr import BPR
 from crane_pyg.nn.models.crane import CRANE
 from crane_pyg.nn.models.dgvae import DGVAE
@@ -12,14 +13,17 @@ from crane_pyg.nn.models.lattice import LATTICE
 from crane_pyg.nn.models.lgmrec import LGMRec
 from crane_pyg.nn.models.lightgcn import LightGCN
 from crane_pyg.nn.models.lpic import LPIC
+from crane_pyg.nn.models.mgcn import MGCN
 from crane_pyg.nn.models.mmgcn import MMGCN
 from crane_pyg.nn.models.popularity import Popularity
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.models.slmrec import SLMRec
+from crane_pyg.nn.models.smore import SMORE
 from crane_pyg.nn.models.solved import LinearRecommender, SolvedRecommender
 from crane_pyg.nn.models.vbpr import VBPR
 
 MODELS: dict[str, type[Recommender]] = {
+    "bm3": BM3,
     "bpr": BPR,
     "crane": CRANE,
     "dgvae": DGVAE,
@@ -32,13 +36,16 @@ MODELS: dict[str, type[Recommender]] = {
     "lgmrec": LGMRec,
     "lightgcn": LightGCN,
     "lpic": LPIC,
+    "mgcn": MGCN,
     "mmgcn": MMGCN,
     "popularity": Popularity,
     "slmrec": SLMRec,
+    "smore": SMORE,
     "vbpr": VBPR,
 }
 
 __all__ = [
+    "BM3",
     "BPR",
     "CRANE",
     "DGVAE",
@@ -47,8 +54,10 @@ __all__ = [
     "IALS",
     "LATTICE",
     "LPIC",
+    "MGCN",
     "MMGCN",
     "MODELS",
+    "SMORE",
     "VBPR",
     "ItemKNN",
     "LGMRec",

@@ -335,7 +335,7 @@ def test_settings_have_defaults_that_json_can_hold(build):
 
 def test_presets_construct(build, checkerboard):
     for preset in build.model.presets.values():
-        small = {"embedding_dim": 8} | ({"k": 3} if "k" in preset.model else {})
+        small = {"embedding_dim": 8} | {k: 3 for k in ("k", "visual_k") if k in preset.model}
         build(checkerboard, **preset.model | small)(checkerboard)
 
 

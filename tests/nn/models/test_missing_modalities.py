@@ -10,7 +10,8 @@ from crane_pyg.nn.models import MODELS
 NUM_USERS, NUM_ITEMS = 12, 24
 WIDTHS = (5, 3, 4, 6)
 NAMES = ("visual", "textual", "audio", "speech")
-SMALL = {name: {"k": 3} for name in ("crane", "dgvae", "freedom", "lattice")}
+LINKING = ("dgvae", "freedom", "lattice", "mgcn", "smore")  # in each modality by itself
+SMALL = {name: {"k": 3} for name in ("crane", *LINKING)}
 WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
@@ -18,6 +19,9 @@ VARIANTS = {
     "crane, as printed": ("crane", {**MODELS["crane"].preset("paper").model, "k": 3}),
     "freedom, trained": ("freedom", {"trainable_features": True, "k": 3}),
     "lattice, trained": ("lattice", {"trainable_features": True, "k": 3}),
+    "bm3, trained": ("bm3", {"trainable_features": True}),
+    "mgcn, trained": ("mgcn", {"trainable_features": True, "k": 3}),
+    "smore, trained": ("smore", {"trainable_features": True, "k": 3}),
 }
 CASES = {name: (name, SMALL.get(name, {})) for name in WITH_FEATURES} | VARIANTS
 
@@ -105,7 +109,7 @@ def test_items_without_any_modality_are_told_apart_by_who_took_them(case):
 
 @pytest.mark.parametrize("case", WITH_FEATURES)
 def test_a_modality_that_nobody_has_is_no_information(case):
-    if case in ("freedom", "lattice", "dgvae"):  # links items in each modality by itself
+    if case in LINKING:
         pytest.skip("needs more than k items in each modality")
     data = world(2)
     data["item"].visual_mask = torch.zeros(NUM_ITEMS, dtype=torch.bool)
