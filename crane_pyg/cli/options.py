@@ -64,9 +64,15 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
-    parser.add_argument("--split", choices=options_of(Split), default="given")
     parser.add_argument(
-        "--split-seed", type=int, default=0, help="seed of the random split or the preset"
+        "--split",
+        choices=options_of(Split),
+        default="given",
+        help="given, by x_label; random; time: at two moments for all users; last: each user's "
+        "last for test and the one before for val; cold: all interactions of a tenth of the items",
+    )
+    parser.add_argument(
+        "--split-seed", type=int, default=0, help="seed of the random or cold split, or the preset"
     )
 
 
