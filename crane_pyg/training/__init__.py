@@ -1,5 +1,6 @@
 """Training and evaluation, the same for every model."""
 
+from crane_pyg.training.by_degree import evaluate_by_degree
 from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings
 from crane_pyg.training.epoch import build_optimizer, train_epoch
 from crane_pyg.training.evaluation import evaluate
@@ -17,6 +18,7 @@ __all__ = [
     "TripletSampler",
     "build_optimizer",
     "evaluate",
+    "evaluate_by_degree",
     "fit",
     "load_model",
     "recommend",
