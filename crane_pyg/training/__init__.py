@@ -5,14 +5,17 @@ from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings
 from crane_pyg.training.epoch import build_optimizer, train_epoch
 from crane_pyg.training.evaluation import evaluate
 from crane_pyg.training.loop import fit
+from crane_pyg.training.metrics import DEFAULT_METRICS, Metric
 from crane_pyg.training.recommend import Recommendations, recommend
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
 from crane_pyg.training.saved_model import load_model, save_model
 
 __all__ = [
+    "DEFAULT_METRICS",
     "TRAINING_DEFAULTS",
     "FitResult",
+    "Metric",
     "Recommendations",
     "TrainingSettings",
     "TripletSampler",

@@ -91,16 +91,33 @@ def build_metrics(
         data: the graph, whose training edges say how popular an item is.
 
     Raises:
-        ValueError: if a metric is unknown, there is none, or ``data`` lacks what it needs.
+        ValueError: as :func:`check_metrics` does, or if there is no cut-off.
     """
-    if not names or not ks:
-        raise ValueError(f"there must be a metric and a cut-off (got {names!r} at {ks!r})")
-    for name in names:
-        check_choice("metric", name, Metric)
+    check_metrics(names, data)
+    if not ks:
+        raise ValueError(f"there must be a cut-off (got ks={ks!r})")
     needs = {name: _arguments(name, data) for name in names}
     return LinkPredMetricCollection(
         {f"{name}@{k}": METRICS[name](k, **needs[name]) for k in ks for name in names}
     )
+
+
+def check_metrics(names: Sequence[Metric], data: HeteroData) -> None:
+    """Refuse what cannot be measured, before a training that it would be found out after.
+
+    Args:
+        names: what to measure.
+        data: the graph.
+
+    Raises:
+        ValueError: if there is no metric, one is unknown, or ``data`` lacks the features it needs.
+    """
+    if not names:
+        raise ValueError(f"there must be a metric (got {names!r})")
+    for name in names:
+        check_choice("metric", name, Metric)
+    if "Diversity" in names:
+        check_modalities(modalities(data))
 
 
 def is_better_high(score: str) -> bool:
@@ -127,7 +144,6 @@ def _content(data: HeteroData) -> Tensor:
     Where one of two items lacks a modality, they do not resemble each other there.
     """
     names = modalities(data)
-    check_modalities(names)
     rows = []
     for name in names:
         x, mask = data["item"][f"x_{name}"], data["item"][f"{name}_mask"].unsqueeze(1)
