@@ -9,6 +9,7 @@ from typing import Any
 from crane_pyg.cli import options
 from crane_pyg.experiments import (
     complete_settings,
+    markdown_by_degree,
     markdown_comparison,
     plot_comparison,
     run_grid,
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     options.add_settings_file(parser)
     options.add_protocol(parser)
+    options.add_measures(parser)
     options.add_training(parser)
     parser.add_argument(
         "--out",
@@ -78,13 +80,18 @@ def run(args: argparse.Namespace) -> None:
         args.seeds,
         args.out,
         protocol=args.protocol,
+        metrics=options.metrics(args),
+        by_degree=args.by_degree,
         about=options.about(args, dataset.name),
         device=device,
         progress=sys.stderr.isatty(),
     )
     seeds = ", ".join(map(str, args.seeds))
     head = f"{dataset.name}, protocol {args.protocol}, test, mean ± deviation over seeds {seeds}"
-    table = f"{head}\n\n{markdown_comparison(runs)}"
+    parts = [head, markdown_comparison(runs)]
+    if args.by_degree:
+        parts.append(markdown_by_degree(runs))
+    table = "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
     write_text(args.out / "table.md", table)
     write_text(args.out / "table.csv", summarise_runs(runs).to_csv(index=False))
     try:

@@ -13,7 +13,7 @@ from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.splits import Split
 from crane_pyg.experiments import check_settings
 from crane_pyg.ops.fill import Missing
-from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
+from crane_pyg.training import DEFAULT_METRICS, TRAINING_DEFAULTS, Metric, TrainingSettings
 from crane_pyg.training.evaluation import EvaluationProtocol
 
 TRAINING_HELPS = {
@@ -24,6 +24,9 @@ TRAINING_HELPS = {
     "eval_every": "epochs between evaluations",
     "monitor": "the validation score that chooses the best epoch",
 }
+
+
+_MORE_METRICS = [name for name in options_of(Metric) if name not in DEFAULT_METRICS]
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -64,9 +67,15 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add how interactions are split."""
-    parser.add_argument("--split", choices=options_of(Split), default="given")
     parser.add_argument(
-        "--split-seed", type=int, default=0, help="seed of the random split or the preset"
+        "--split",
+        choices=options_of(Split),
+        default="given",
+        help="given, by x_label; random; time: at two moments for all users; last: each user's "
+        "last for test and the one before for val; cold: all interactions of a tenth of the items",
+    )
+    parser.add_argument(
+        "--split-seed", type=int, default=0, help="seed of the random or cold split, or the preset"
     )
 
 
@@ -110,6 +119,36 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
         help="what evaluation leaves out of a user's ranking at test: strict, what they took in "
         "training and validation; mmrec, in training alone",
     )
+
+
+def add_measures(parser: argparse.ArgumentParser) -> None:
+    """Add what is measured; :func:`metrics` reads it."""
+    parser.add_argument(
+        "--metrics",
+        type=_metrics,
+        default=[],
+        metavar="A,B,...",
+        help=f"measured at 10 and 20 beside Recall and NDCG: {', '.join(_MORE_METRICS)}",
+    )
+    parser.add_argument(
+        "--by-degree",
+        action="store_true",
+        help="test scores by the training interactions of users and of items, too",
+    )
+
+
+def _metrics(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in options_of(Metric):
+            known = ", ".join(options_of(Metric))
+            raise argparse.ArgumentTypeError(f"choose among {known} (got {name!r})")
+    return names
+
+
+def metrics(args: argparse.Namespace) -> list[Metric]:
+    """Returns the metrics of ``--metrics`` behind those that are always measured."""
+    return list(dict.fromkeys([*DEFAULT_METRICS, *args.metrics]))
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -99,7 +99,8 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         choices=options_of(Split),
         default="random",
         help="random; time: at two moments for all users; last: each user's last for test and the "
-        "one before for val; given: by --label-column",
+        "one before for val; cold: all interactions of a tenth of the items, half for each; given: "
+        "by --label-column",
     )
     group.add_argument(
         "--ratio",
@@ -107,7 +108,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         default=",".join(map(str, RATIO)),
         help="shares of train, val and test, for random and time",
     )
-    group.add_argument("--split-seed", type=int, default=0, help="seed of the random split")
+    group.add_argument("--split-seed", type=int, default=0, help="seed of the random or cold split")
 
 
 def run(args: argparse.Namespace) -> None:

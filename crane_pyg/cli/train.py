@@ -8,11 +8,20 @@ from typing import Any
 
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
-from crane_pyg.experiments import complete_settings, construct_model, split_settings
+from crane_pyg.experiments import (
+    Measurement,
+    complete_settings,
+    construct_model,
+    degree_range,
+    split_settings,
+)
 from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
-from crane_pyg.training import evaluate, fit, save_model
+from crane_pyg.training import fit, save_model
 from crane_pyg.training.evaluation import HeldOutSplit
+from crane_pyg.training.metrics import check_metrics
+
+COLUMNS = 8  # of scores, side by side
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_settings_file(parser)
     options.add_settings(parser)
     options.add_protocol(parser)
+    options.add_measures(parser)
     options.add_training(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -40,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
     device = options.device(args.device)
     dataset = options.load(args)
     data = dataset[0]
+    measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
+    check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
     print(dataset.report, file=sys.stderr)
     result = fit(
@@ -52,11 +64,6 @@ def run(args: argparse.Namespace) -> None:
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
         progress=sys.stderr.isatty(),
     )
-    data = data.to(device)
-    scores = {
-        split: evaluate(model, data, split, protocol=args.protocol)
-        for split in options_of(HeldOutSplit)
-    }
     record = {
         "model": args.model,
         "dataset": dataset.name,
@@ -66,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         "best_epoch": result.best_epoch,
         "seconds_per_epoch": result.seconds_per_epoch,
         "peak_memory_mb": result.peak_memory_mb,
-        **scores,
+        **measure(model, data.to(device)),
     }
     if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
@@ -84,9 +91,19 @@ def _table(record: dict[str, Any]) -> str:
         f"{record['seconds_per_epoch']:.2f} s an epoch, {record['peak_memory_mb']:.0f} MB"
     )
     names = list(record["test"])
-    rows = ["".join(f"{cell:>11}" for cell in ["", *names])]
-    rows += [
-        f"{split:>11}" + "".join(f"{record[split][name]:>11.4f}" for name in names)
-        for split in options_of(HeldOutSplit)
-    ]
-    return "\n".join([head, *rows])
+    rows = []
+    for start in range(0, len(names), COLUMNS):
+        block = names[start : start + COLUMNS]
+        rows.append(["", *block])
+        rows += [
+            [split, *(f"{record[split][name]:.4f}" for name in block)]
+            for split in options_of(HeldOutSplit)
+        ]
+    for by, groups in record.get("by_degree", {}).items():
+        _, _, count, *scores = groups[0]  # behind the ends of the range
+        rows.append([f"{by} degree", count, *scores])
+        for group in groups:
+            cells = (f"{group[name]:.4f}" for name in scores)
+            rows.append([degree_range(group), str(group[count]), *cells])
+    width = max(11, *(len(cell) + 2 for row in rows for cell in row))
+    return "\n".join([head, *("".join(f"{cell:>{width}}" for cell in row) for row in rows)])

@@ -91,7 +91,7 @@ def read_interactions(path: str | Path, *, split: Split = "given") -> Interactio
             ``itemID``. Other columns are not looked at, but for the one of the split.
         split (str, optional): The split to be made, which decides on the third column that is
             read: ``'given'`` needs ``x_label`` (0 train, 1 val, 2 test), ``'time'`` and ``'last'``
-            need ``timestamp``, and ``'random'`` none. (default: :obj:`'given'`)
+            need ``timestamp``, ``'random'`` and ``'cold'`` none. (default: :obj:`'given'`)
 
     Raises:
         ValueError: naming the file, the column, the line (counted from 1) and the value, if a
@@ -123,7 +123,7 @@ def split_interactions(
         rows (Interactions): What :func:`read_interactions` returned for the same split.
         split (str, optional): See :func:`~crane_pyg.datasets.splits.label_interactions`.
             (default: :obj:`'given'`)
-        seed (int, optional): The seed of the random split. (default: :obj:`0`)
+        seed (int, optional): The seed of the random or cold split. (default: :obj:`0`)
         min_user_interactions (int, optional): Distinct pairs that a user needs to stay; if any
             user goes, the others are numbered anew without gaps. (default: :obj:`0`)
     """

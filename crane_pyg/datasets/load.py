@@ -5,7 +5,7 @@ from pathlib import Path
 from crane_pyg.datasets.amazon import AmazonMultimodal
 from crane_pyg.datasets.amazon.categories import find_category, guess_category
 from crane_pyg.datasets.multimodal import MultimodalDataset
-from crane_pyg.datasets.splits import Split
+from crane_pyg.datasets.splits import DrawnSplit, Split
 from crane_pyg.datasets.synthetic import PRESETS, SyntheticMultimodal
 from crane_pyg.ops.fill import Missing
 
@@ -33,7 +33,7 @@ def load_dataset(
             folder ``data/amazon-baby``, filled by downloads; or a preset of
             :class:`SyntheticMultimodal`. A folder wins where several are meant.
         split, seed, min_user_interactions: as :class:`MultimodalDataset` takes them; a preset is
-            drawn by ``seed`` and has a random split of its own.
+            drawn by ``seed``, its given split is the random one, and it has no times to split by.
         missing: what stands for features that items lack, see :class:`MultimodalDataset`.
 
     Raises:
@@ -68,4 +68,5 @@ def load_dataset(
             f"data must be a folder, '{AMAZON}<category>' or one of the presets "
             f"{', '.join(PRESETS)} (got '{source}')"
         )
-    return SyntheticMultimodal(name, seed=seed, missing=missing)
+    drawn: DrawnSplit = "random" if split == "given" else split
+    return SyntheticMultimodal(name, split=drawn, seed=seed, missing=missing)

@@ -44,9 +44,11 @@ class MultimodalDataset(InMemoryDataset):
         split (str, optional): ``'given'`` takes the split from ``x_label``; ``'random'`` draws
             one, 8:1:1 over all interactions. By the column ``timestamp``, ``'time'`` cuts 8:1:1 at
             two moments that are the same for all users, and ``'last'`` takes each user's last
-            interaction for test and the one before for val. Only ``'given'`` needs ``x_label``.
+            interaction for test and the one before for val. ``'cold'`` draws a tenth of the items,
+            half of them for val and half for test, and holds out all their interactions; a user who
+            took nothing else stays, without a training edge. Only ``'given'`` needs ``x_label``.
             (default: :obj:`'given'`)
-        seed (int, optional): Seed of the random split. (default: :obj:`0`)
+        seed (int, optional): Seed of the random or cold split. (default: :obj:`0`)
         min_user_interactions (int, optional): Drops, before splitting, users with fewer distinct
             interactions. If any is dropped, the others are renumbered without gaps and
             ``data['user'].original_id`` tells their ids in the file; items keep their ids.

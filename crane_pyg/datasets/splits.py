@@ -14,10 +14,11 @@ from crane_pyg.datasets.columns import LABEL, TIMESTAMP
 TRAIN, VAL, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "val", "test")  # by label
 
-DrawnSplit = Literal["random", "time", "last"]  # these need no labels
+DrawnSplit = Literal["random", "time", "last", "cold"]  # these need no labels
 Split = Literal["given", DrawnSplit]
 NEEDED_COLUMN = {"given": LABEL, "time": TIMESTAMP, "last": TIMESTAMP}  # by split
 RATIO = (0.8, 0.1, 0.1)
+COLD_RATIO = (18, 1, 1)  # of items: one in ten has no training interaction
 
 
 def label_interactions(
@@ -34,8 +35,9 @@ def label_interactions(
 
     Args:
         split (str): ``'given'`` takes :obj:`label`; ``'random'`` draws over all pairs at once,
-            ``'time'`` cuts at two moments that are the same for all users, and ``'last'`` takes
-            each user's last pair for test and the one before for val.
+            ``'time'`` cuts at two moments that are the same for all users, ``'last'`` takes
+            each user's last pair for test and the one before for val, and ``'cold'`` holds out
+            all pairs of the items that it draws.
         user (numpy.ndarray): The user of each pair.
         item (numpy.ndarray): The item of each pair.
         label (numpy.ndarray, optional): The label of each pair; needed by ``'given'``.
@@ -43,8 +45,8 @@ def label_interactions(
             ``'last'``.
         ratio (sequence of float, optional): The shares of train, val and test, for ``'random'``
             and ``'time'``. (default: 0.8, 0.1 and 0.1)
-        seed (int, optional): The seed of ``'random'``. Equal seeds label equal pairs alike, in
-            whatever order they come. (default: :obj:`0`)
+        seed (int, optional): The seed of ``'random'`` and ``'cold'``. Equal seeds label equal
+            pairs alike, in whatever order they come. (default: :obj:`0`)
 
     Shapes:
         - **input:** :math:`(E)` each
@@ -57,6 +59,8 @@ def label_interactions(
         drawn = np.empty(len(user), dtype=np.int64)
         drawn[np.lexsort((item, user))] = split_at_random(len(user), ratio=ratio, seed=seed)
         return drawn
+    if split == "cold":
+        return split_cold(item, seed=seed)
     assert timestamp is not None
     return split_by_time(timestamp, ratio=ratio) if split == "time" else split_last(user, timestamp)
 
@@ -69,6 +73,16 @@ def split_at_random(num: int, *, ratio: Sequence[float] = RATIO, seed: int = 0) 
     label[order[:num_val]] = VAL
     label[order[num_val : num_val + num_test]] = TEST
     return label
+
+
+def split_cold(item: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Labels all pairs of an item alike: a twentieth of the items is val, another one test.
+
+    What is held out belongs to items without a training pair, and what is chosen on val is chosen
+    for such items. Items are drawn among those that have a pair, whatever their number of pairs.
+    """
+    items, row = np.unique(item, return_inverse=True)
+    return split_at_random(len(items), ratio=COLD_RATIO, seed=seed)[row]
 
 
 def split_by_time(timestamp: np.ndarray, *, ratio: Sequence[float] = RATIO) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A data set drawn from a known structure, for tests and benchmarks without files."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from crane_pyg.datasets.planted_world import (
     draw_world,
 )
 from crane_pyg.datasets.report import DatasetReport
-from crane_pyg.datasets.splits import split_at_random
+from crane_pyg.datasets.splits import DrawnSplit, split_at_random, split_cold
 from crane_pyg.ops.fill import Missing
 from crane_pyg.transforms import FillMissing
+
+SyntheticSplit = Literal["random", "cold"]  # interactions have no times
 
 
 class Preset(NamedTuple):
@@ -52,8 +54,8 @@ class SyntheticMultimodal(InMemoryDataset):
     nonlinear view of the first half and a little of the second, the ``textual`` features of the
     second and a little of the first: neither modality alone tells all clusters apart. Users
     choose by popularity and by the affinity of their taste to the whole latent vector. Degrees
-    are long-tailed, no user has fewer than 5 items, no item is left without a user, and the
-    interactions are split 8:1:1 at random. ``data['item'].cluster`` holds the planted clusters.
+    are long-tailed, no user has fewer than 5 items, no item is left without a user.
+    ``data['item'].cluster`` holds the planted clusters.
 
     The four larger presets have the exact counts of the Amazon sets that multimodal
     recommenders are measured on, and their feature widths: ``'electronics'`` then takes 1 GB for
@@ -62,6 +64,8 @@ class SyntheticMultimodal(InMemoryDataset):
     Args:
         preset (str, optional): ``'tiny'``, ``'demo'``, ``'baby'``, ``'sports'``, ``'clothing'``
             or ``'electronics'``. (default: :obj:`'tiny'`)
+        split (str, optional): ``'random'``, 8:1:1 over the interactions, or ``'cold'``, see
+            :class:`MultimodalDataset`. (default: :obj:`'random'`)
         seed (int, optional): Equal seeds give equal data. (default: :obj:`0`)
         scale (float, optional): Shrinks the numbers of users, items and interactions, in
             :math:`(0, 1]`. (default: :obj:`1.0`)
@@ -81,6 +85,7 @@ class SyntheticMultimodal(InMemoryDataset):
         self,
         preset: str = "tiny",
         *,
+        split: DrawnSplit = "random",
         seed: int = 0,
         scale: float = 1.0,
         visual_dim: int | None = None,
@@ -91,6 +96,7 @@ class SyntheticMultimodal(InMemoryDataset):
         pre_transform: Callable | None = None,
     ) -> None:
         check_choice("preset", preset, PRESETS)
+        check_choice("split of a preset", split, SyntheticSplit)
         if not 0.0 <= missing_rate < 1.0:
             raise ValueError(f"`missing_rate` must lie in [0, 1) (got {missing_rate})")
         fill = FillMissing(missing)
@@ -104,8 +110,9 @@ class SyntheticMultimodal(InMemoryDataset):
             raise ValueError(f"`visual_dim` and `textual_dim` must be positive (got {widths})")
         super().__init__(None, transform, pre_transform)
         self.name = self.preset = preset
+        self.split = split
         self.seed = seed
-        data = _draw(sizes, seed, missing_rate)
+        data = _draw(sizes, split, seed, missing_rate)
         self.report = DatasetReport.from_data(data, missing=missing)
         data = fill(data)
         self.data = data if pre_transform is None else pre_transform(data)
@@ -134,13 +141,17 @@ def _scaled(preset: Preset, scale: float) -> Preset:
     )
 
 
-def _draw(sizes: Preset, seed: int, missing_rate: float) -> HeteroData:
+def _draw(sizes: Preset, split: DrawnSplit, seed: int, missing_rate: float) -> HeteroData:
     graph_rng, visual_rng, textual_rng = np.random.default_rng(seed).spawn(3)
     world = draw_world(sizes.num_users, sizes.num_items, sizes.num_styles, graph_rng)
     most = sizes.num_items // 2
     degree = draw_degrees(sizes.num_users, most, sizes.num_interactions, graph_rng)
     pairs = torch.from_numpy(draw_interactions(world, degree, graph_rng))
 
+    if split == "cold":
+        label = split_cold(pairs[1].numpy(), seed=seed)
+    else:
+        label = split_at_random(pairs.size(1), seed=seed)
     features, masks = {}, {}
     for name, dim, half, rng in (
         ("visual", sizes.visual_dim, world.item[:, : HALF + OVERLAP], visual_rng),
@@ -155,7 +166,7 @@ def _draw(sizes: Preset, seed: int, missing_rate: float) -> HeteroData:
 
     data = build_hetero_data(
         pairs,
-        torch.from_numpy(split_at_random(pairs.size(1), seed=seed)),
+        torch.from_numpy(label),
         num_users=sizes.num_users,
         num_items=sizes.num_items,
         features=features,

@@ -1,7 +1,9 @@
 """Experiments: a grid of runs and its table, and the search for settings."""
 
+from crane_pyg.experiments.degree_table import degree_range, markdown_by_degree
 from crane_pyg.experiments.figure import plot_comparison
 from crane_pyg.experiments.grid import run_grid
+from crane_pyg.experiments.measurement import Measurement
 from crane_pyg.experiments.search import search_settings
 from crane_pyg.experiments.settings import (
     check_settings,
@@ -22,9 +24,12 @@ from crane_pyg.experiments.summary import (
 
 __all__ = [
     "SEARCH_SPACES",
+    "Measurement",
     "check_settings",
     "complete_settings",
     "construct_model",
+    "degree_range",
+    "markdown_by_degree",
     "markdown_comparison",
     "markdown_failures",
     "markdown_table",

@@ -12,11 +12,13 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.measurement import Measurement
 from crane_pyg.experiments.settings import construct_model, settings_with_defaults, split_settings
 from crane_pyg.files import write_text
-from crane_pyg.training import evaluate, fit, save_model
+from crane_pyg.training import DEFAULT_METRICS, Metric, fit, save_model
 from crane_pyg.training.evaluation import EvaluationProtocol
 from crane_pyg.training.memory import reset_peak_memory
+from crane_pyg.training.metrics import check_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ def run_grid(
     shared: Path | None = None,
     keep: Collection[str] = (),
     protocol: EvaluationProtocol = "strict",
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
+    by_degree: bool = False,
     about: Mapping[str, Any] | None = None,
     device: torch.device | str = "cpu",
     progress: bool = False,
@@ -51,7 +55,10 @@ def run_grid(
         shared: folder for the runs in the place of one in ``out``. A run's name there stands for
             all that it depends on, so that grids share the runs that they have in common.
         keep: labels whose trained weights stay beside the run, as ``.safetensors``.
-        protocol: see :func:`~crane_pyg.training.evaluate`.
+        protocol, metrics: see :func:`~crane_pyg.training.evaluate`. A run that was done without one
+            of the metrics is trained again.
+        by_degree: measure by the degree of users and items too, see
+            :func:`~crane_pyg.training.evaluate_by_degree`.
         about: how to name the data.
         device: to train on.
         progress: show a progress bar per run.
@@ -62,8 +69,11 @@ def run_grid(
         call.
 
     Raises:
-        ValueError: if ``out`` holds runs of other data, protocol or settings.
+        ValueError: if ``out`` holds runs of other data, protocol or settings, or the data lack what
+            a metric needs.
     """
+    check_metrics(metrics, data)
+    measure = Measurement(protocol, metrics, by_degree)
     models = models or {}
     identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "protocol": protocol}
     named = {
@@ -80,12 +90,13 @@ def run_grid(
         own_name = shared is None and label not in models
         file = f"{label}-{seed}" if own_name else _name(identity, key, settings[label])
         path = (shared or out / "runs") / f"{file}.json"
-        done = path.exists() and (label not in keep or path.with_suffix(".safetensors").exists())
+        done = path.exists() and measure.is_in(json.loads(path.read_text()))
+        done = done and (label not in keep or path.with_suffix(".safetensors").exists())
         try:
             if not done:
                 logger.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
                 scores = _run(
-                    data, key, settings[label], path, protocol, device, progress, label in keep
+                    data, key, settings[label], path, measure, device, progress, label in keep
                 )
                 run = {**key, **(about or {}), "protocol": protocol, **scores}
                 write_text(path, json.dumps(run | {"settings": settings[label]}) + "\n")
@@ -116,7 +127,7 @@ def _run(
     key: Mapping[str, Any],
     settings: Mapping[str, Any],
     path: Path,
-    protocol: EvaluationProtocol,
+    measure: Measurement,
     device: torch.device | str,
     progress: bool,
     keep: bool,
@@ -128,7 +139,7 @@ def _run(
         model,
         data,
         **loop,
-        protocol=protocol,
+        protocol=measure.protocol,
         seed=key["seed"],
         device=device,
         checkpoint=path.with_suffix(".pt"),
@@ -144,6 +155,5 @@ def _run(
         "seconds_per_epoch": result.seconds_per_epoch,
         "peak_memory_mb": result.peak_memory_mb,
         "parameters": model.num_learned(),
-        "val": evaluate(model, data.to(device), "val", protocol=protocol),
-        "test": evaluate(model, data.to(device), "test", protocol=protocol),
+        **measure(model, data.to(device)),
     }

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import ttest_rel
 
 from crane_pyg.nn.models import MODELS
+from crane_pyg.training.metrics import is_better_high
 
 METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")
 COSTS = {
@@ -25,21 +26,22 @@ def summarise_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
     Returns:
         the columns ``model`` (or its label), ``metric``, ``value`` (mean over the seeds; of seconds
-        per epoch the median, of memory the maximum), ``sd``, ``seeds``, ``rank`` (1 is best) and
-        ``p_value`` of the paired t-test between the best model and this one.
+        per epoch the median, of memory the maximum), ``sd``, ``seeds``, ``rank`` (1 is best, of
+        popularity the lowest) and ``p_value`` of the paired t-test between the best model and this
+        one.
     """
     done = [run for run in runs if "error" not in run]
     table = pd.DataFrame(
-        [{"model": _label(run), "seed": run["seed"], **run["test"]} for run in done]
+        [{"model": run_label(run), "seed": run["seed"], **run["test"]} for run in done]
         or {"model": [], "seed": []}
     )
     groups = table.groupby("model", sort=False)
     scores = {str(name): frame.set_index("seed") for name, frame in groups}
     rows: list[dict[str, Any]] = []
-    for metric in METRICS:
+    for metric in metrics_of(runs):
         columns = {model: frame[metric] for model, frame in scores.items()}
         means = {model: float(column.mean()) for model, column in columns.items()}
-        ranking = sorted(means, key=lambda model: -means[model])
+        ranking = sorted(means, key=lambda model: means[model], reverse=is_better_high(metric))
         rows += [
             {
                 "model": model,
@@ -53,7 +55,7 @@ def summarise_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             for model, column in columns.items()
         ]
     costs = pd.DataFrame(
-        [{"model": _label(run), **{key: run[key] for key in COSTS}} for run in done],
+        [{"model": run_label(run), **{key: run[key] for key in COSTS}} for run in done],
         columns=["model", *COSTS],
     ).groupby("model", sort=False)
     for metric, (_, statistic, _) in COSTS.items():
@@ -65,7 +67,15 @@ def summarise_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype({"rank": "Int64"})
 
 
-def _label(run: Mapping[str, Any]) -> str:
+def metrics_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The scores that a table shows: four always, and what all runs have beside them."""
+    tests = [run["test"] for run in runs if "error" not in run]
+    common = [name for name in (tests or [{}])[0] if all(name in test for test in tests)]
+    return [*METRICS, *(name for name in common if name not in METRICS)]
+
+
+def run_label(run: Mapping[str, Any]) -> str:
+    """How a run's row is called: by its label, or by its model."""
     return run.get("label", run["model"])
 
 
@@ -77,13 +87,14 @@ def row_title(label: str) -> str:
 def paired_p_value(ours: pd.Series, theirs: pd.Series) -> float:
     """The p-value of a paired t-test over the seeds that both have.
 
-    NaN where that is fewer than two seeds, or there is no difference.
+    NaN where that is fewer than two seeds, or the difference is the same for all, as between models
+    without anything random: there is no spread to hold it against.
 
     Args:
         ours, theirs: a score by seed.
     """
     pair = pd.concat([ours, theirs], axis=1, join="inner").to_numpy(dtype=float)
-    if len(pair) < 2 or np.allclose(pair[:, 0], pair[:, 1]):
+    if len(pair) < 2 or np.ptp(pair[:, 0] - pair[:, 1]) <= 1e-5 * np.abs(pair).max():
         return float("nan")
     return float(ttest_rel(pair[:, 0], pair[:, 1]).pvalue)
 
@@ -102,25 +113,25 @@ def markdown_comparison(runs: Sequence[Mapping[str, Any]]) -> str:
 
     The best of each metric is bold, the second underlined.
     """
-    summary = summarise_runs(runs)
-    models = list(dict.fromkeys(map(_label, runs)))
+    summary, metrics = summarise_runs(runs), metrics_of(runs)
+    models = list(dict.fromkeys(map(run_label, runs)))
     cell = {(row.model, row.metric): row for row in summary.itertuples()}
     scores, p_values = [], []
     for model in models:
-        rows = [cell.get((model, metric)) for metric in METRICS]
-        name, asked = row_title(model), sum(_label(run) == model for run in runs)
+        rows = [cell.get((model, metric)) for metric in metrics]
+        name, asked = row_title(model), sum(run_label(run) == model for run in runs)
         if rows[0] is None:
-            scores.append([name, f"0 of {asked}", *["failed"] * len(METRICS), *[""] * len(COSTS)])
+            scores.append([name, f"0 of {asked}", *["failed"] * len(metrics), *[""] * len(COSTS)])
             continue
         seeds = str(asked) if rows[0].seeds == asked else f"{rows[0].seeds} of {asked}"
         costs = [form.format(cell[model, key].value) for key, (_, _, form) in COSTS.items()]
         scores.append([name, seeds, *map(_marked, rows), *costs])
         p_values.append([name, *map(_p_value, rows)])
-    head = ["model", "seeds", *METRICS, *(label for label, _, _ in COSTS.values())]
+    head = ["model", "seeds", *metrics, *(label for label, _, _ in COSTS.values())]
     parts = [markdown_table(pd.DataFrame(scores, columns=head))]
     if len(p_values) > 1:
         parts.append("Paired t-test over the seeds between the best model and each other, p-value:")
-        parts.append(markdown_table(pd.DataFrame(p_values, columns=["model", *METRICS])))
+        parts.append(markdown_table(pd.DataFrame(p_values, columns=["model", *metrics])))
     if failed := markdown_failures(runs):
         parts.append("\n".join(["Failed:\n", *failed]))
     return "\n\n".join(parts) + "\n"
@@ -142,7 +153,7 @@ def markdown_failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     seeds: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if "error" in run:
-            seeds.setdefault((_label(run), run["error"]), []).append(str(run["seed"]))
+            seeds.setdefault((run_label(run), run["error"]), []).append(str(run["seed"]))
     return [
         f"- {row_title(model)}, seed {', '.join(those)}: {error}"
         for (model, error), those in seeds.items()

@@ -60,7 +60,8 @@ def inspect_dataset(source: str | Path, *, split: Split = "given", seed: int = 0
             ``.inter`` file and features is looked at as it lies there; others are read first.
         split (str, optional): See :class:`~crane_pyg.datasets.MultimodalDataset`.
             (default: :obj:`'given'`)
-        seed (int, optional): The seed of the random split, or of the preset. (default: :obj:`0`)
+        seed (int, optional): The seed of the random or cold split, or of the preset.
+            (default: :obj:`0`)
 
     Raises:
         ValueError: if there is no such data set or split. What is wrong with the files of a

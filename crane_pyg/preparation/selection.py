@@ -30,7 +30,7 @@ class Rules(NamedTuple):
             (default: :obj:`'random'`)
         ratio (sequence of float, optional): Shares of the three splits, of ``'random'`` and
             ``'time'``. (default: 0.8, 0.1 and 0.1)
-        seed (int, optional): The seed of ``'random'``. (default: :obj:`0`)
+        seed (int, optional): The seed of ``'random'`` and ``'cold'``. (default: :obj:`0`)
     """
 
     min_rating: float | None = None

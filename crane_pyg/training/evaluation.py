@@ -1,23 +1,21 @@
 """Full-ranking evaluation."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.metrics import LinkPredMetricCollection, LinkPredNDCG, LinkPredRecall
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.training.metrics import DEFAULT_METRICS, Metric, build_metrics
 
 EvaluationProtocol = Literal["strict", "mmrec"]
 HeldOutSplit = Literal["val", "test"]
 Monitor = Literal["Recall@20", "Recall@10", "NDCG@20", "NDCG@10"]
-
-METRICS = {"Recall": LinkPredRecall, "NDCG": LinkPredNDCG}
 
 
 @torch.no_grad()
@@ -27,7 +25,8 @@ def evaluate(
     split: HeldOutSplit = "val",
     *,
     protocol: EvaluationProtocol = "strict",
-    ks: tuple[int, ...] = (10, 20),
+    ks: Sequence[int] = (10, 20),
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
     batch_size: int = 1024,
 ) -> dict[str, float]:
     """Rank the whole catalogue for every user with held-out items.
@@ -40,25 +39,30 @@ def evaluate(
             and, at test, the validation items too. ``'mmrec'``: the training items only, as in the
             numbers of the literature.
         ks: cut-offs.
+        metrics: what to measure, means over the users: ``'Recall'``; ``'NDCG'``; ``'Precision'``;
+            ``'HitRate'``, whether there is a hit; ``'MRR'``, one over the rank of the first;
+            ``'MAP'``, the mean of the precision at each hit, where as many hits as possible would
+            be 1; ``'Popularity'``, training interactions of a recommended item; ``'Diversity'``,
+            see :class:`~crane_pyg.training.metrics.ContentDiversity`; and ``'Coverage'``, the share
+            of the catalogue that any of them was recommended. For the last three, what is left out
+            of a ranking counts as recommended where a user has fewer items than the cut-off left.
         batch_size: users ranked at a time; memory grows with ``batch_size`` times the items.
 
     Returns:
-        ``{'Recall@10': ..., 'NDCG@10': ..., ...}``, means over the users.
+        ``{'Recall@10': ..., 'NDCG@10': ..., ...}``.
 
     Raises:
-        ValueError: if the split or protocol is unknown, the split is empty, or a cut-off exceeds
-            the catalogue.
+        ValueError: if the split, the protocol or a metric is unknown, the split is empty, a
+            cut-off exceeds the catalogue, or items have no features to measure diversity by.
     """
     held_out = held_out_edges(data, split)
     hidden = excluded_edges(data, split, protocol)
-    metrics = LinkPredMetricCollection(
-        {f"{name}@{k}": metric(k) for k in ks for name, metric in METRICS.items()}
-    ).to(held_out.device)
+    measured = build_metrics(metrics, ks, data).to(held_out.device)
     users = torch.unique(held_out[0])
-    tops = rank(model, data, users, metrics.max_k, hidden, batch_size=batch_size)
+    tops = rank(model, data, users, measured.max_k, hidden, batch_size=batch_size)
     for (item, _), truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
-        metrics.update(item, truth)
-    return {name: float(value) for name, value in metrics.compute().items()}
+        measured.update(item, truth)
+    return {name: float(value) for name, value in measured.compute().items()}
 
 
 def rank(

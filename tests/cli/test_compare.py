@@ -48,6 +48,22 @@ def test_it_ends_with_a_table(capsys, tmp_path):
     assert scores(tmp_path)["value"][2] == pytest.approx(mean)
 
 
+def test_more_is_measured(capsys, tmp_path):
+    argv = ["--models", "lightgcn,bpr", "--seeds", "9,672", "--out", tmp_path]
+    compare(*argv, "--metrics", "Popularity", "--by-degree")
+    out = capsys.readouterr().out
+    runs = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    head = next(line for line in out.splitlines() if line.startswith("| model"))
+    assert "| NDCG@20                | Popularity@10 " in head
+    assert "Popularity@20" in set(scores(tmp_path)["metric"])
+    by_user, by_item = out.split("\n\n")[-3::2]
+    first = [run["by_degree"]["item"][-1]["Recall@20"] for run in runs[:2]]
+    assert by_item.splitlines()[2].split("|")[-2].strip() == f"{sum(first) / 2:.4f}"
+    assert f"({runs[0]['by_degree']['user'][0]['users']})" in by_user.splitlines()[0]
+    compare(*argv)  # what is there is more than is asked for, and is not lost
+    assert "Popularity@20" in capsys.readouterr().out
+
+
 def test_a_run_is_what_train_does(capsys, tmp_path):
     compare("--models", "crane", "--seeds", "5", "--protocol", "mmrec", "--out", tmp_path)
     main(["train", "tiny", "--seed", "5", "--protocol", "mmrec", *SHORT, "--json"])

@@ -13,6 +13,7 @@ def parse(*argv):
     parser = options.Parser(prog="test")
     options.add_data(parser)
     options.add_protocol(parser)
+    options.add_measures(parser)
     options.add_settings_file(parser)
     options.add_settings(parser)
     options.add_training(parser)
@@ -46,6 +47,16 @@ def test_the_last_one_wins_and_what_is_not_given_is_not_there(tmp_path):
 )
 def test_a_value_is_json_or_a_plain_word(word, value):
     assert [*options.given(parse("--set", word), "crane").values()] == [value]
+
+
+def test_metrics_come_beside_those_that_are_always_measured(capsys):
+    assert options.metrics(parse()) == ["Recall", "NDCG"]
+    assert options.metrics(parse("--metrics", "MRR,Recall,MAP")) == ["Recall", "NDCG", "MRR", "MAP"]
+    with pytest.raises(SystemExit):
+        parse("--metrics", "MRR@20")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "choose among Recall, NDCG, Precision, " in line
+    assert "(got 'MRR@20')" in line
 
 
 @pytest.mark.parametrize(

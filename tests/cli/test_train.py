@@ -15,7 +15,8 @@ KEYS = [
     *("model", "dataset", "protocol", "seed", "epochs", "best_epoch", "seconds_per_epoch"),
     *("peak_memory_mb", "val", "test"),
 ]
-METRICS = {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"}
+METRIC_ORDER = ["Recall@10", "NDCG@10", "Recall@20", "NDCG@20"]
+METRICS = set(METRIC_ORDER)
 
 
 def record(capsys, *argv):
@@ -60,6 +61,28 @@ def test_json_is_the_last_line_and_names_everything(capsys):
     assert (got["protocol"], got["seed"], got["epochs"]) == ("mmrec", 3, 2)
     assert set(got["val"]) == set(got["test"]) == METRICS
     assert "protocol mmrec" in err
+
+
+def test_more_is_measured(capsys):
+    argv = ["tiny", "--model", "lightgcn", "--metrics", "Precision,Coverage", "--by-degree"]
+    main(["train", *argv, *SHORT, "--json"])
+    out, err = capsys.readouterr()
+    got = json.loads(out.splitlines()[-1])
+    names = [
+        f"{name}@{k}" for k in (10, 20) for name in ("Recall", "NDCG", "Precision", "Coverage")
+    ]
+    assert list(got["val"]) == list(got["test"]) == names
+    users, pairs = got["by_degree"]["user"], got["by_degree"]["item"]
+    assert sum(row["pairs"] for row in pairs) == 450
+    mean = sum(row["users"] * row["NDCG@20"] for row in users) / sum(row["users"] for row in users)
+    assert mean == pytest.approx(got["test"]["NDCG@20"], rel=1e-5)
+    table = [line.split() for line in err.splitlines()[-5 - len(users) - len(pairs) :]]
+    assert table[0] == names
+    assert table[1] == ["val", *(f"{got['val'][name]:.4f}" for name in names)]
+    assert table[3] == ["user", "degree", "users", *METRIC_ORDER]
+    assert table[4][1:] == [str(users[0]["users"]), *(f"{users[0][x]:.4f}" for x in METRIC_ORDER)]
+    assert table[-1][0] == f"{pairs[-1]['min_degree']}-{pairs[-1]['max_degree']}"
+    assert table[-1][-1] == f"{pairs[-1]['Recall@20']:.4f}"
 
 
 def test_out_holds_everything_and_a_second_call_trains_no_more(capsys, tmp_path):
@@ -122,6 +145,7 @@ def test_a_folder_is_data_too(capsys, tmp_path):
     assert record(capsys, folder, "--set", "k=3")["dataset"] == "small"
     got = record(capsys, folder, "--split", "random", "--set", "k=3", "--min-interactions", "7")
     assert set(got["test"]) == METRICS
+    assert record(capsys, folder, "--split", "cold", "--set", "k=3")["test"] != got["test"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +163,8 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "tiny", "--model", "lightgcn", "--preset", "baby"], "LightGCN has no preset"),
         (["train", "tiny", "--epochs", "0"], "epochs must be at least 1 (got 0)"),
         (["train", "tiny", "--device", "abacus"], "abacus"),
+        (["train", "tiny", "--metrics", "AUC"], "choose among Recall, NDCG"),
+        (["train", "tiny", "--split", "time"], "split of a preset must be one of"),
         (["train", "tiny", "--protocol", "lenient"], "lenient"),
         (["test", "tiny"], "test"),
     ],
@@ -171,6 +197,9 @@ def test_a_model_that_needs_features_says_so(capsys, tmp_path):
         "error: the data must have item features (got no modality)\n"
     )
     record(capsys, folder, "--model", "lightgcn")
+    with pytest.raises(SystemExit):  # and does not train first
+        main(["train", folder, "--model", "lightgcn", "--metrics", "Diversity", *SHORT])
+    assert "must have item features" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_other_settings_is_refused_in_one_line(capsys, tmp_path):

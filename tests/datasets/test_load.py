@@ -18,6 +18,10 @@ def test_a_name_for_every_source(tmp_path, monkeypatch):
 def test_what_is_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_dataset("tiny", seed=1).seed == 1
+    assert load_dataset("tiny", split="random").split == load_dataset("tiny").split == "random"
+    assert load_dataset("tiny", split="cold").split == "cold"
+    with pytest.raises(ValueError, match="split of a preset must be .*'random', 'cold' .got 'ti"):
+        load_dataset("tiny", split="time")
     with pytest.raises(ValueError, match=r"must be a folder, .* tiny, demo.* \(got 'huge'\)"):
         load_dataset("huge")
     (tmp_path / "huge").mkdir()

@@ -199,6 +199,24 @@ def test_split_by_the_last_of_each_user(tmp_path):
     assert train == sorted([(u, u + t) for u in range(3) for t in (0, 1)] + [(3, 0), (3, 1)])
 
 
+def test_cold_split(tmp_path):
+    # User u takes the items u, u + 1 and u + 2 of twenty; seed 0 draws the cold ones.
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(0)).tolist()
+    rows = [(u, (u + k) % 20) for u in range(20) for k in range(3)]
+    lone = [(20, order[0]), (21, order[1])]  # users of one item, which is held out
+    lines = ["userID\titemID", *("\t".join(map(str, row)) for row in rows + lone)]
+    (tmp_path / "shop.inter").write_text("\n".join(lines))
+    dataset = MultimodalDataset(tmp_path, split="cold")
+    train, val, test = all_pairs(dataset[0])
+    assert val == sorted(row for row in rows + lone if row[1] == order[0])
+    assert test == sorted(row for row in rows + lone if row[1] == order[1])
+    assert train == sorted(row for row in rows if row[1] not in order[:2])
+    assert (dataset.report.items_without_train, dataset.report.users_without_train) == (2, 2)
+    assert dataset[0]["user"].num_nodes == 22
+    other = MultimodalDataset(tmp_path, split="cold", seed=1)
+    assert {i for _, i in all_pairs(other[0])[2]} != {order[1]}
+
+
 def test_user_who_is_held_out_entirely(tmp_path):
     write(tmp_path, [(user, 0, 0) for user in range(20)])
     dataset = MultimodalDataset(tmp_path, split="random")

@@ -9,6 +9,7 @@ from crane_pyg.datasets.splits import (
     label_interactions,
     split_at_random,
     split_by_time,
+    split_cold,
     split_last,
 )
 
@@ -29,11 +30,12 @@ def test_a_tenth_is_rounded_down(num):
     assert counts == [num - 2 * (num // 10), num // 10, num // 10]
 
 
+@pytest.mark.parametrize("split", ["random", "cold"])
 @given(pairs, st.randoms(use_true_random=False), st.integers(0, 3))
-def test_a_random_split_does_not_depend_on_the_order_of_the_pairs(table, random, seed):
+def test_a_drawn_split_does_not_depend_on_the_order_of_the_pairs(split, table, random, seed):
     def labels(table):
         user, item = np.array(table).T
-        return dict(zip(table, label_interactions("random", user, item, seed=seed).tolist()))
+        return dict(zip(table, label_interactions(split, user, item, seed=seed).tolist()))
 
     shuffled = random.sample(table, len(table))
     assert labels(table) == labels(shuffled)
@@ -49,6 +51,23 @@ def test_random_split():
     assert np.bincount(label).tolist() == [19, 9, 9]
     assert (label == split_at_random(37, ratio=(2, 1, 1), seed=5)).all()
     assert (label != split_at_random(37, ratio=(2, 1, 1), seed=6)).any()
+
+
+def test_a_tenth_of_the_items_is_cold():
+    # Twenty items have pairs: item 3 one, item 6 two, and so on; the others between have none.
+    item = np.repeat(np.arange(3, 63, 3), np.arange(1, 21))
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(4)).tolist()
+    label = split_cold(item, seed=4)
+    assert {*item[label == 1]} == {3 * order[0] + 3}
+    assert {*item[label == 2]} == {3 * order[1] + 3}
+    assert not {*item[label == 0]} & {*item[label != 0]}
+    assert (label != split_cold(item, seed=5)).any()
+
+
+@pytest.mark.parametrize(("num", "held_out"), [(19, 0), (20, 1), (39, 1), (40, 2), (4509, 225)])
+def test_a_twentieth_of_the_items_is_rounded_down(num, held_out):
+    counts = np.bincount(split_cold(np.arange(num)), minlength=3).tolist()
+    assert counts == [num - 2 * held_out, held_out, held_out]
 
 
 def test_split_by_time_is_the_same_moment_for_all():
@@ -74,7 +93,7 @@ def test_the_last_of_each_user_is_held_out(table):
         assert [label[i] for _, i in own] == expected
 
 
-@pytest.mark.parametrize("split", ["random", "time", "last"])
+@pytest.mark.parametrize("split", ["random", "time", "last", "cold"])
 def test_nothing_is_split_into_nothing(split):
     nothing = np.empty(0, dtype=np.int64)
     assert len(label_interactions(split, nothing, nothing, timestamp=nothing)) == 0

@@ -78,6 +78,15 @@ def test_equal_seeds_give_equal_data():
     assert not torch.equal(first["item"].cluster, other["item"].cluster)
 
 
+def test_cold_items():
+    warm, cold = SyntheticMultimodal()[0], SyntheticMultimodal(split="cold")[0]
+    key = [pairs[0] * 200 + pairs[1] for pairs in (all_pairs(warm), all_pairs(cold))]
+    assert torch.equal(key[0].sort().values, key[1].sort().values)
+    train, val, test = ({*cold[EDGE][key][1].tolist()} for key in KEYS)
+    assert (len(train), len(val), len(test)) == (180, 10, 10)
+    assert train | val | test == {*range(200)}
+
+
 def test_interactions_do_not_depend_on_widths_or_missing_modalities():
     first = SyntheticMultimodal()[0]
     second = SyntheticMultimodal(visual_dim=5, textual_dim=3, missing_rate=0.5)[0]

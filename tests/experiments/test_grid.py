@@ -44,6 +44,25 @@ def test_what_is_done_is_not_trained_again(checkerboard, tmp_path, monkeypatch):
     assert more[0] == first[0]
 
 
+def test_a_run_that_lacks_a_metric_is_trained_again(checkerboard, tmp_path, monkeypatch):
+    run_grid(checkerboard, settings("lightgcn"), [1], tmp_path)
+    trained = []
+    fit = grid.fit
+    monkeypatch.setattr(grid, "fit", lambda *a, **k: trained.append(k["seed"]) or fit(*a, **k))
+    more = {"metrics": ("Recall", "NDCG", "MRR"), "by_degree": True}
+    for _ in range(2):
+        (run,) = run_grid(checkerboard, settings("lightgcn"), [1], tmp_path, **more)
+        assert {"MRR@10", "Recall@20"} <= set(run["test"])
+        assert set(run["by_degree"]) == {"user", "item"}
+    (again,) = run_grid(checkerboard, settings("lightgcn"), [1], tmp_path)
+    assert again == run
+    assert trained == [1]
+    (tmp_path / "no").mkdir()
+    with pytest.raises(ValueError, match="metric must be one of"):
+        run_grid(checkerboard, settings("lightgcn"), [1], tmp_path / "no", metrics=("AUC",))
+    assert list((tmp_path / "no").iterdir()) == []
+
+
 def test_a_killed_run_goes_on_from_its_last_epoch(checkerboard, tmp_path, monkeypatch):
     models = settings("lightgcn", epochs=4)
     whole = run_grid(checkerboard, models, [1], tmp_path / "whole")

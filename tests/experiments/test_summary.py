@@ -64,6 +64,22 @@ def test_seeds_are_paired_by_name():
     assert paired_p_value(ours, theirs) == pytest.approx(expected)
     assert np.isnan(paired_p_value(ours.iloc[:1], theirs))
     assert np.isnan(paired_p_value(ours, ours))
+    assert np.isnan(paired_p_value(ours, ours - 0.1))  # models without anything random
+
+
+def test_what_all_runs_have_is_in_the_table_and_little_popularity_is_best():
+    popularity = {"bpr": 3.0, "crane": 1.0, "lightgcn": 2.0}
+    runs = [
+        run | {"test": run["test"] | {"Popularity@20": popularity[run["model"]] + run["seed"]}}
+        for run in RUNS
+    ]
+    table = summarise_runs(runs).set_index(["metric", "model"])["rank"]
+    assert table["Popularity@20"].to_dict() == {"crane": 1, "lightgcn": 2, "bpr": 3}
+    scores, _, p_values = markdown_comparison(runs).split("\n\n")
+    assert row(scores, "CRANE")[6] == "**2.0000 ± 1.0000**"
+    assert row(scores, "LightGCN")[6] == "<u>3.0000 ± 1.0000</u>"
+    assert row(p_values, "model")[5] == "Popularity@20"
+    assert "Popularity" not in markdown_comparison([*runs[:-1], RUNS[-1]])
 
 
 def test_one_seed_has_neither_deviation_nor_p_value():

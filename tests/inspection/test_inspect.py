@@ -142,6 +142,9 @@ def test_presets_and_json():
     assert found.interactions.distinct == 4500
     assert all(modality.agreement.z > 10 for modality in found.modalities.values())
     assert json.loads(json.dumps(found.to_dict()))["overlap"] == {"textual + visual": 200}
+    cold = inspect_dataset("tiny", split="cold")
+    assert cold.errors == ()
+    assert "test: 10 items have no training interaction" in cold.warnings
     with pytest.raises(ValueError, match="must be a folder.*one of the presets tiny.*got 'huge'"):
         inspect_dataset("huge")
     with pytest.raises(ValueError, match="split must be one of 'given', 'random'.* .got 'late'"):

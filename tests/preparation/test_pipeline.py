@@ -136,15 +136,15 @@ def test_a_given_split(shop):
     assert data.report.num_leaked == data.report.num_duplicates == 0
 
 
-@pytest.mark.parametrize("split", ["random", "time", "last"])
+@pytest.mark.parametrize("split", ["random", "time", "last", "cold"])
 def test_preparing_and_reading_draw_the_same_split(shop, split):
     log = pd.read_csv(shop / "log.csv").sample(frac=1, random_state=0)  # in no order
-    log = pd.concat([log, log[:7].assign(timestamp=9999)])
+    log = pd.concat([log, log.assign(item=log.item + "b"), log[:7].assign(timestamp=9999)])
     log.timestamp = log.timestamp / 8 - 50  # some before 1970, most not whole
     log.to_csv(shop / "log.csv", index=False)
     for seed in (0, 3):
         rules = Rules(split=split, seed=seed)
-        prepare(sources(shop, text_columns=()), shop / "out", rules=rules, overwrite=True)
+        prepare(Sources(shop / "log.csv"), shop / "out", rules=rules, overwrite=True)
         given, drawn = (
             MultimodalDataset(shop / "out", split=by, seed=seed)[0][EDGE] for by in ("given", split)
         )

@@ -42,9 +42,9 @@ def convert_amazon(
         name (str): The category: ``'Baby'``, ``'Sports'``, ``'Clothing'``, ``'Electronics'`` or
             another as its files spell it.
         out (str or Path): The folder to write; all of it or nothing.
-        split (str, optional): ``'random'``, ``'time'`` or ``'last'``, see
+        split (str, optional): ``'random'``, ``'time'``, ``'last'`` or ``'cold'``, see
             :class:`~crane_pyg.datasets.MultimodalDataset`. (default: :obj:`'random'`)
-        seed (int, optional): The seed of the random split. (default: :obj:`0`)
+        seed (int, optional): The seed of the random or cold split. (default: :obj:`0`)
         text_encoder (str, optional): The encoder that makes the text features, see
             :func:`~crane_pyg.encoders.encode_texts`. (default: :obj:`'auto'`)
         overwrite (bool, optional): Whether a data set in :obj:`out` may be replaced.
