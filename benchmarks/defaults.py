@@ -1,4 +1,4 @@
-"""CRANE's defaults beside LightGCN and beside themselves with one thing changed, over seeds.
+"""CRANE under BPR beside LightGCN and beside itself with one thing changed, over seeds.
 
     python -m benchmarks.defaults DATA --out defaults.jsonl
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks.sweep import record
 from crane_pyg.datasets import load_dataset
-from crane_pyg.experiments import markdown_table, mean_and_sd, paired_p_value
+from crane_pyg.experiments import complete_settings, markdown_table, mean_and_sd, paired_p_value
 
 METRICS = ("Recall@10", "Recall@20", "NDCG@10", "NDCG@20")
 
@@ -43,7 +43,7 @@ FIT = {"epochs": 300, "patience": 20}
 def variants(name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """Model and settings of each row of the table."""
     rows = {"LightGCN": ("lightgcn", FIT | LIGHTGCN.get(name, {}))}
-    crane = FIT | CRANE.get(name, {})
+    crane = complete_settings("crane", FIT | CRANE.get(name, {}), preset="bpr")
     return rows | {row: ("crane", crane | change) for row, change in VARIANTS.items()}
 
 
