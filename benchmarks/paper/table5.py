@@ -1,8 +1,10 @@
 """Table 5: what each part contributes.
 
-The default has two parts that the paper has not, and leaves two of the paper's off, recursion and the contrastive term, since neither
-helps on validation. So rows take parts away from the default and add these two to it; with both
-added every part is on, and the paper's ``w/o RCA`` and ``w/o CL`` are taken away from that.
+The default has two parts that the paper has not, the residual and the spectral start, and leaves
+two of the paper's off, recursion and the contrastive term, since neither helps on validation. So
+rows take parts away from the default and add these two to it; with both added every part is on,
+and the paper's ``w/o RCA`` and ``w/o CL`` are taken away from that. A part that the settings in use
+lack already has no row.
 """
 
 from typing import Any, NamedTuple
@@ -39,7 +41,9 @@ ROWS = {
         "branches with embeddings and a ranking loss each, scores added up; stopped early together",
     ),
     "w/o residual": Row({"residual": None}, "CRANE", "no local EASE mixed in; not in the paper"),
-    "w/o spectral start": Row({"spectral_start": False}, "CRANE", "random embeddings to begin with"),
+    "w/o spectral start": Row(
+        {"spectral_start": False}, "CRANE", "random embeddings to begin with"
+    ),
     "BPR": Row(
         {"ranking": "bpr", "l2": 1e-3, "lr": 1e-3, "patience": 20},
         "CRANE",

@@ -27,7 +27,7 @@ class Residual(torch.nn.Module):
         linear (EASE or LocalEASE): what :math:`\hat{r}` comes from.
     """
 
-    SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
+    SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
     """What is tried for :math:`\alpha`, beside zero."""
     L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
     """What is tried for the ridge."""
