@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ class IALS(SolvedRecommender):
     """
 
     passes = None
+    propagates: ClassVar[bool] = False
     user_embedding: Tensor
     item_embedding: Tensor
 
