@@ -13,13 +13,13 @@ class LocalEASE(SparseItemToItem):
     Args:
         num_items (int): :math:`N`.
         l2 (float): :math:`\lambda`. (default: ``100``)
-        num_neighbors (int): items that explain one. (default: ``100``)
+        num_neighbors (int): items that explain one. (default: ``50``)
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 100) -> None:
+    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 50) -> None:
         super().__init__(num_items)
         self.l2 = l2
         self.num_neighbors = num_neighbors

@@ -8,7 +8,7 @@ from crane_pyg.schema import USER_TO_ITEM
 
 def test_repr():
     assert repr(EASE(5, l2=20)) == "EASE(5, l2=20)"
-    assert repr(LocalEASE(5, l2=0.5)) == "LocalEASE(5, l2=0.5, num_neighbors=100)"
+    assert repr(LocalEASE(5, l2=0.5)) == "LocalEASE(5, l2=0.5, num_neighbors=50)"
 
 
 def test_both_are_the_closed_form_of_the_training_edges(checkerboard):
