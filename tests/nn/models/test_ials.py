@@ -24,7 +24,7 @@ def dense_loss(model, data):
 
 
 def test_repr(checkerboard):
-    assert repr(IALS(3, 4)) == "IALS(3, 4, 64, l2=0.003, alpha0=0.1, nu=1)"
+    assert repr(IALS(3, 4)) == "IALS(3, 4, 64, l2=0.01, alpha0=0.1, nu=1)"
 
 
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
