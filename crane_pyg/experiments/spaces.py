@@ -39,6 +39,26 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     },
     # Defaults of https://github.com/enoche/DGVAE and what its run-baby.sh has instead.
     "dgvae": {"num_factors": [3, 4], "mutual": [0.2, 0.4]},
+    # The paper's figure has its optima between 200 and 1000; small sets want less.
+    "ease": {"l2": [10.0, 30.0, 100.0, 200.0, 300.0, 500.0, 1000.0, 2000.0]},
+    # Few regressors need less shrinkage, and are themselves a regulariser.
+    "ease-local": {
+        "l2": [10.0, 30.0, 100.0, 200.0, 500.0, 1000.0],
+        "num_neighbors": [20, 50, 100, 200],
+    },
+    # The ranges that https://arxiv.org/abs/1907.06902 gives its neighbourhood methods, in steps.
+    "itemknn": {
+        "weighting": ["cosine", "bm25"],
+        "k": [5, 10, 20, 50, 100, 200, 500],
+        "shrinkage": [0.0, 10.0, 30.0, 100.0, 300.0],
+    },
+    # The search that the paper's section 4 recommends, and the regulariser's exponent.
+    "ials": {
+        "alpha0": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+        "l2": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
+        "nu": [0.5, 1.0],
+        "embedding_dim": [32, 64, 128, 256],
+    },
     # Sections 4.3.2 and 4.7 of the paper, and the defaults, which stand outside of its ranges.
     "crane": {
         "k": [5, 10, 15, 20],

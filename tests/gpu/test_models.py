@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from crane_pyg.datasets import SyntheticMultimodal
-from crane_pyg.nn.models import CRANE, MODELS
+from crane_pyg.nn.models import CRANE, MODELS, SolvedRecommender
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import TripletSampler, evaluate, fit, load_model, recommend, save_model
 from tests.gpu.gpu_device import DEVICE, assert_same_lists, copy_to
@@ -17,6 +17,7 @@ K = ("crane", "dgvae", "freedom", "lattice", "mgcn", "smore")
 SETTINGS = {"freedom": {"drop_ratio": 0.0}}
 RANDOM = ("bm3", "dgvae", "lgmrec")  # noise or dropout, in training mode only
 MULTIPLIES_IN_HALF = ("crane", "dgvae", "lgmrec", "mmgcn")
+SOLVED = {name for name in MODELS if issubclass(MODELS[name], SolvedRecommender)}
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +25,29 @@ def data():
     return SyntheticMultimodal("tiny", missing_rate=0.1)[0]
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture(params=sorted(MODELS.keys() - SOLVED))
 def name(request):
     return request.param
 
 
+@pytest.fixture(params=sorted(SOLVED))
+def solved_name(request):
+    return request.param
+
+
+@pytest.fixture(params=sorted(MODELS))
+def any_name(request):
+    return request.param
+
+
+def small(name):
+    settings = {"embedding_dim": 16} if "embedding_dim" in MODELS[name].settings() else {}
+    return settings | ({"k": 5} if name in K else {})
+
+
 def build(name, data, **settings):
     torch.manual_seed(0)
-    settings |= {"k": 5} if name in K else {}
-    return MODELS[name].from_data(data, embedding_dim=16, **settings)
+    return MODELS[name].from_data(data, **small(name) | settings)
 
 
 def one_epoch(data):
@@ -79,8 +94,21 @@ def test_an_epoch_of_fit_is_finite_and_three_learn(name, data):
     assert result.history[-1]["loss"] < result.history[0]["loss"]
 
 
-def test_lists_scores_and_files_are_those_of_a_cpu(name, data, tmp_path):
-    settings = {"embedding_dim": 16} | ({"k": 5} if name in K else {})
+def test_what_is_solved_for_on_the_device_is_what_a_cpu_finds(solved_name, data):
+    models = [build(solved_name, data) for _ in range(2)]
+    scores = []
+    for model, device in zip(models, ("cpu", DEVICE), strict=True):
+        there = copy_to(device, data)
+        fit(model, there, epochs=3, device=device, progress=False)
+        assert all(value.device.type == device for value in model.state_dict().values())
+        users = torch.arange(data["user"].num_nodes, device=device)
+        scores.append(model.scorer(there)(users).cpu())
+    torch.testing.assert_close(scores[1], scores[0], rtol=1e-3, atol=1e-4)
+
+
+def test_lists_scores_and_files_are_those_of_a_cpu(any_name, data, tmp_path):
+    name = any_name
+    settings = small(name)
     cpu_data = copy_to("cpu", data)
     model = build(name, data)
     fit(model, cpu_data, epochs=1, batch_size=512, progress=False)

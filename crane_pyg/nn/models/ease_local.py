@@ -18,13 +18,13 @@ class LocalEASE(LinearRecommender):
     Args:
         num_items (int): size.
         l2 (float): :math:`\lambda`. (default: ``100``)
-        num_neighbors (int): items that explain one. (default: ``100``)
+        num_neighbors (int): items that explain one. (default: ``50``)
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 100) -> None:
+    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 50) -> None:
         super().__init__(linear.LocalEASE(num_items, l2, num_neighbors))
 
     @classmethod

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class IALS(SolvedRecommender):
     Args:
         num_users, num_items (int): sizes.
         embedding_dim (int): :math:`d`. (default: ``64``)
-        l2 (float): :math:`\lambda`. (default: ``0.003``)
+        l2 (float): :math:`\lambda`. (default: ``0.01``)
         alpha0 (float): :math:`\alpha_0`, weight of all pairs as negatives. (default: ``0.1``)
         nu (float): :math:`\nu`, how the regulariser grows with what there is of a row: 0 as the
             package ``implicit`` has it, 1 the paper's. (default: ``1``)
@@ -39,6 +39,7 @@ class IALS(SolvedRecommender):
     """
 
     passes = None
+    propagates: ClassVar[bool] = False
     user_embedding: Tensor
     item_embedding: Tensor
 
@@ -47,7 +48,7 @@ class IALS(SolvedRecommender):
         num_users: int,
         num_items: int,
         embedding_dim: int = 64,
-        l2: float = 0.003,
+        l2: float = 0.01,
         alpha0: float = 0.1,
         nu: float = 1.0,
         std: float = 0.1,

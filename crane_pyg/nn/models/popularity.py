@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ class Popularity(SolvedRecommender):
     """
 
     out_channels = 1
+    propagates: ClassVar[bool] = False
     count: Tensor
 
     def __init__(self, num_items: int) -> None:

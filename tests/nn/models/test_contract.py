@@ -166,6 +166,17 @@ def test_what_is_solved_for_is_loaded_into_a_fresh_model(build_solved, checkerbo
     assert fresh.num_learned() == model.num_learned()
 
 
+def test_a_run_that_was_stopped_goes_on(build_solved, checkerboard, tmp_path):
+    whole, stopped, again = (build_solved(checkerboard) for _ in range(3))
+    options = {"eval_every": 2, "progress": False}
+    history = fit(whole, checkerboard, epochs=4, **options).history
+    path = tmp_path / "checkpoint.pt"
+    fit(stopped, checkerboard, epochs=2, checkpoint=path, **options)
+    result = fit(again, checkerboard, epochs=4, checkpoint=path, **options)
+    assert result.epochs == len(history) == (whole.passes or 4)
+    assert torch.equal(all_scores(again, checkerboard), all_scores(whole, checkerboard))
+
+
 def test_resetting_starts_anew(build_solved, checkerboard):
     model = build_solved(checkerboard)
     fit(model, checkerboard, epochs=2, progress=False)

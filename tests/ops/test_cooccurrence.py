@@ -1,0 +1,34 @@
+import importlib
+
+import pytest
+import torch
+
+from crane_pyg.ops.cooccurrence import cooccurrence, interaction_matrix, strongest
+
+module = importlib.import_module("crane_pyg.ops.cooccurrence")
+
+
+def drawn():
+    """Three users: items 0 and 1; 1 and 2, the latter in two rows; and 0, 1 and 2."""
+    return torch.tensor([[0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 1, 2, 2, 0, 1]])
+
+
+def test_pairs_are_counted_once():
+    assert interaction_matrix(drawn(), (3, 4)).sum() == 7
+    together = cooccurrence(drawn(), (3, 4))
+    assert together.tolist() == [[2, 2, 1, 0], [2, 3, 2, 0], [1, 2, 2, 0], [0, 0, 0, 0]]
+    assert together.dtype == torch.float32
+    assert not cooccurrence(drawn()[:, :0], (3, 4)).any()
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_the_strongest_come_in_the_order_of_items(rows, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", rows)
+    taken = interaction_matrix(drawn(), (3, 4))
+    found = strongest(taken, taken, 1, lambda item, other, value: value)
+    assert [part.tolist() for part in found] == [[0, 1, 2], [1, 0, 1], [2, 2, 2]]
+    item, other, value = strongest(taken, taken, 2, lambda item, other, value: value / (1 + other))
+    assert list(zip(item.tolist(), other.tolist(), strict=True)) == [
+        *((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))
+    ]
+    assert value[0] == 1
