@@ -48,10 +48,13 @@ class ContentDiversity(LinkPredDiversity):
         ValueError: if a list has no two items.
     """
 
+    squared: Tensor
+
     def __init__(self, k: int, x: Tensor) -> None:
         if k < 2:
             raise ValueError(f"Diversity needs lists of at least two items (got k={k})")
         super().__init__(k, category=x)
+        self.register_buffer("squared", x.square().sum(dim=1), persistent=False)
 
     def update(
         self,
@@ -60,9 +63,10 @@ class ContentDiversity(LinkPredDiversity):
         edge_label_weight: Tensor | None = None,
     ) -> None:
         """Count a block of lists; only ``pred_index_mat``, ``[B, k]`` or wider, is looked at."""
-        top, x = pred_index_mat[:, : self.k], self.category
-        itself = x.square().sum(dim=1)[top].sum(dim=1)
-        alike = embedding_bag(top, x, mode="sum").square().sum(dim=1) - itself
+        top = pred_index_mat[:, : self.k]
+        # All pairs of a list at once: the square of its sum, less each item with itself.
+        total = embedding_bag(top, self.category, mode="sum")
+        alike = total.square().sum(dim=1) - self.squared[top].sum(dim=1)
         self.accum += (1 - alike / (self.k * (self.k - 1))).sum()
         self.total += len(top)
 
