@@ -2,6 +2,7 @@
 
 from crane_pyg.experiments.figure import plot_comparison
 from crane_pyg.experiments.grid import run_grid
+from crane_pyg.experiments.plan import SearchPlan, plan_search
 from crane_pyg.experiments.search import search_settings
 from crane_pyg.experiments.settings import (
     check_settings,
@@ -22,6 +23,7 @@ from crane_pyg.experiments.summary import (
 
 __all__ = [
     "SEARCH_SPACES",
+    "SearchPlan",
     "check_settings",
     "complete_settings",
     "construct_model",
@@ -30,6 +32,7 @@ __all__ = [
     "markdown_table",
     "mean_and_sd",
     "paired_p_value",
+    "plan_search",
     "plot_comparison",
     "run_grid",
     "search_settings",

@@ -1,5 +1,7 @@
 """The interactions of a data set as graphs that layers walk on."""
 
+import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.ops import CSRGraph, csr_graph
@@ -26,3 +28,20 @@ def item_to_user_graph(data: HeteroData) -> CSRGraph:
     """
     num_users, num_items = sizes(data)
     return csr_graph(data[USER_TO_ITEM].edge_index.flip(0), size=(num_items, num_users))
+
+
+def history_graph(graph: CSRGraph, users: Tensor) -> CSRGraph:
+    """All items of some users: edges from items to the places of ``users``, with weights of one.
+
+    Args:
+        graph: item-to-user edges.
+        users (Tensor): whose histories are wanted.
+
+    Shapes:
+        - **users:** ``[B]``
+    """
+    count = graph.in_degree[users]
+    row = torch.arange(users.numel(), device=users.device).repeat_interleave(count)
+    first = graph.rowptr[users] - (count.cumsum(0) - count)
+    item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
+    return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))

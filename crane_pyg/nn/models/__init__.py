@@ -9,9 +9,12 @@ from crane_pyg.nn.models.lgmrec import LGMRec
 from crane_pyg.nn.models.lightgcn import LightGCN
 from crane_pyg.nn.models.lpic import LPIC
 from crane_pyg.nn.models.mmgcn import MMGCN
+from crane_pyg.nn.models.multivae import MultiVAE
 from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.models.simplex import SimpleX
 from crane_pyg.nn.models.slmrec import SLMRec
 from crane_pyg.nn.models.solved import SolvedRecommender
+from crane_pyg.nn.models.ultragcn import UltraGCN
 from crane_pyg.nn.models.vbpr import VBPR
 
 MODELS: dict[str, type[Recommender]] = {
@@ -24,7 +27,10 @@ MODELS: dict[str, type[Recommender]] = {
     "lightgcn": LightGCN,
     "lpic": LPIC,
     "mmgcn": MMGCN,
+    "multivae": MultiVAE,
+    "simplex": SimpleX,
     "slmrec": SLMRec,
+    "ultragcn": UltraGCN,
     "vbpr": VBPR,
 }
 
@@ -40,7 +46,10 @@ __all__ = [
     "VBPR",
     "LGMRec",
     "LightGCN",
+    "MultiVAE",
     "Recommender",
     "SLMRec",
+    "SimpleX",
     "SolvedRecommender",
+    "UltraGCN",
 ]

@@ -11,7 +11,9 @@ NUM_USERS, NUM_ITEMS = 12, 24
 WIDTHS = (5, 3, 4, 6)
 NAMES = ("visual", "textual", "audio", "speech")
 SMALL = {name: {"k": 3} for name in ("crane", "dgvae", "freedom", "lattice")}
-WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
+WITH_FEATURES = sorted(
+    set(MODELS) - {"bpr", "lightgcn", "multivae", "simplex", "ultragcn"}
+)
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
     **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},
