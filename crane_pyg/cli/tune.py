@@ -13,6 +13,7 @@ from crane_pyg.experiments import (
     plan_search,
     search_settings,
 )
+from crane_pyg.experiments.search import check_limits
 from crane_pyg.nn.models import MODELS
 
 
@@ -53,6 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Say what is searched, search, and print the best settings as JSON."""
+    trials = 20 if args.trials is None and args.budget is None else args.trials
+    check_limits(trials, args.budget)
     given = options.given(args, args.model)
     settings = complete_settings(args.model, given, args.preset)
     space = SEARCH_SPACES.get(args.model) if args.space is None else options.read_json(args.space)
@@ -61,7 +64,6 @@ def run(args: argparse.Namespace) -> None:
     device = options.device(args.device)
     dataset = options.load(args)
     print(dataset.report, file=sys.stderr)
-    trials = 20 if args.trials is None and args.budget is None else args.trials
     search: dict[str, Any] = {
         "space": space,
         "settings": settings,

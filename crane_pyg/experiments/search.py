@@ -78,12 +78,7 @@ def search_settings(
         ValueError: if Optuna is missing, an argument is wrong, ``out`` holds another search, or no
             trial could be trained.
     """
-    if trials is None and budget is None:
-        raise ValueError("a search needs a number of trials or a budget (got neither)")
-    if trials is not None and trials < 1:
-        raise ValueError(f"trials must be at least 1 (got {trials})")
-    if budget is not None and not budget > 0:
-        raise ValueError(f"budget must be positive (got {budget})")
+    check_limits(trials, budget)
     settings = complete_settings(model) if settings is None else settings
     space = checked_space(model, space, settings)
     fixed = {name: value for name, value in settings.items() if name not in space}
@@ -104,6 +99,16 @@ def search_settings(
     return best
 
 
+def check_limits(trials: int | None, budget: float | None) -> None:
+    """Refuse a search that would not end, or not begin."""
+    if trials is None and budget is None:
+        raise ValueError("a search needs a number of trials or a budget (got neither)")
+    if trials is not None and trials < 1:
+        raise ValueError(f"trials must be at least 1 (got {trials})")
+    if budget is not None and not budget > 0:
+        raise ValueError(f"budget must be positive (got {budget})")
+
+
 def checked_space(
     model: str, space: Space | None, settings: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
@@ -121,16 +126,15 @@ def checked_space(
     if space is None and model not in SEARCH_SPACES:
         raise ValueError(f"no search space of {model} is published: name the values to try")
     space = SEARCH_SPACES[model] if space is None else space
-    if not space:
-        raise ValueError(f"there must be a setting of {model} to search (got none)")
     for name, values in space.items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"the values of {name} to try must be a list (got {values!r})")
         for value in values:
             check_settings(model, {name: value})
-    names = [
-        name for name in names_in_order(space) if "ranking" in space or matters(name, settings)
-    ]
+    given = {} if "ranking" in space else settings
+    names = [name for name in names_in_order(space) if matters(name, given)]
+    if not names:
+        raise ValueError(f"there must be a setting of {model} to search (got none)")
     return {name: list(space[name]) for name in names}
 
 

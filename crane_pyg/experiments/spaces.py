@@ -71,18 +71,35 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "num_rounds": [1, 2],
         "beta": [0.0, 0.001, 0.01, 0.1],
     },
-    # Section 4.4 of the paper searches the highest beta, by annealing; other widths are the usual.
+    # The paper searches the highest beta; its widths, and smaller ones for smaller sets.
     "multivae": {
         "lr": [1e-3, 3e-4, 3e-3],
-        "batch_size": [128, 500],
+        "batch_size": [1024, 128, 500],
         "embedding_dim": [64, 200],
-        "hidden_dim": [600, 300],
-        "beta": [0.2, 0.0, 0.1, 0.5, 1.0],
-        "dropout": [0.5, 0.3, 0.7],
+        "hidden_dim": [600, 200],
+        "beta": [0.2, 0.0, 0.5, 1.0],
+        "dropout": [0.5, 0.7],
     },
-    # What the authors' files have for one data set or another (https://github.com/xue-pai/UltraGCN).
-    "ultragcn": {},
-    "simplex": {},
+    # What the authors' files (https://github.com/xue-pai/UltraGCN) have for one data set or
+    # another; smaller batches and larger steps for smaller sets.
+    "ultragcn": {
+        "lr": [1e-3, 1e-4, 5e-3],
+        "batch_size": [1024, 512, 256],
+        "negative_weight": [300.0, 30.0, 75.0, 200.0, 1000.0],
+        "weigh_negatives": [True, False],
+        "item_weight": [5e-4, 1e-7, 1e-3, 1.0, 2.75],
+        "l2": [1e-4, 5e-5],
+    },
+    # The paper searches margins of 0 to 1, and publishes a weight of 150 with negatives of each
+    # row's own; of those that rows share fewer are far off.
+    "simplex": {
+        "ranking": ["ccl", "softmax"],
+        "ranking_margin": [0.4, 0.2, 0.6, 0.8],
+        "ranking_negative_weight": [10.0, 1.0, 3.0, 30.0, 150.0],
+        "ranking_temperature": [0.2, 0.1, 0.3],
+        "lr": [1e-3, 3e-3, 1e-4],
+        "user_weight": [0.5, 0.0, 0.25, 0.75, 1.0],
+    },
 }
 
 

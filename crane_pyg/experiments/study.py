@@ -104,9 +104,13 @@ def run_trials(
 def _score(study: "Study", trial: "Trial", train: Callable[["Trial"], float]) -> float:
     """The trial's score; taken from an earlier trial of the same settings, if there is one.
 
-    Training repeats bit for bit.
+    Training repeats bit for bit, and what fell behind others once would do so again.
     """
+    from optuna import TrialPruned
+
     for other in ended_trials(study):
+        if other.params == trial.params and other.state.name == "PRUNED":
+            raise TrialPruned
         if other.params == trial.params and other.state.name == "COMPLETE":
             for name, value in other.user_attrs.items():
                 if name != "seconds":

@@ -32,9 +32,9 @@ class SimpleX(Recommender):
         \hat{y}_{ui} = \cos(\mathbf{z}_u, \mathbf{e}_i),
 
     and learns by :class:`~crane_pyg.nn.objectives.CosineContrastive`, which holds many negatives
-    off until they are less similar than a margin. Of the paper's ways to aggregate this is the mean,
-    which did as well there as attention. Its histories end after some hundred items, here they do
-    not: the mean of all is one sparse product.
+    off until they are less similar than a margin. Of the paper's three ways to aggregate this is
+    the mean. The paper cuts histories off at some length; here the mean of all items is one sparse
+    product.
 
     Args:
         num_users, num_items (int): sizes.

@@ -137,7 +137,7 @@ class UltraGCN(Recommender):
         at, z_user = self.constraints(data), self.user_embedding(user)
         yes = (z_user * self.item_embedding(pos)).sum(1)
         drawn, place = distinct(neg)
-        # Where the host does not wait for the device, the distinct end in repeats that do not count.
+        # The result of distinct may end in repeats, which no place leads to.
         counts = torch.zeros_like(drawn).index_fill_(0, place, 1)
         no = F.softplus(z_user @ self.item_embedding(drawn).T)
         if self.weigh_negatives:

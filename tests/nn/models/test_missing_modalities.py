@@ -11,9 +11,7 @@ NUM_USERS, NUM_ITEMS = 12, 24
 WIDTHS = (5, 3, 4, 6)
 NAMES = ("visual", "textual", "audio", "speech")
 SMALL = {name: {"k": 3} for name in ("crane", "dgvae", "freedom", "lattice")}
-WITH_FEATURES = sorted(
-    set(MODELS) - {"bpr", "lightgcn", "multivae", "simplex", "ultragcn"}
-)
+WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn", "multivae", "simplex", "ultragcn"})
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
     **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},

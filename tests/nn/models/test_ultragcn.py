@@ -14,7 +14,7 @@ def tiny(**kwargs):
     data = build_hetero_data(
         EDGES, torch.zeros(9, dtype=torch.long), num_users=5, num_items=7, features={}
     )
-    settings = {"embedding_dim": 4, "k": 3, "std": 0.5} | kwargs
+    settings = {"embedding_dim": 4, "k": 2, "std": 0.5} | kwargs
     return data, UltraGCN.from_data(data, **settings).double()
 
 
@@ -40,7 +40,7 @@ def near(x, i, k):
 
 def test_repr():
     _, model = tiny()
-    assert repr(model) == "UltraGCN(5, 7, 4, k=3)"
+    assert repr(model) == "UltraGCN(5, 7, 4, k=2)"
 
 
 @pytest.mark.parametrize("weigh", [True, False])
@@ -56,7 +56,7 @@ def test_loss_by_hand(weigh):
             weight = pair_weight(x, u, j) if weigh else 1
             no = torch.sigmoid(-(e_user[u] @ e_item[j])).log()
             pair = pair - 3.0 / len(drawn) * weight * no
-        for j, omega in zip(*near(x, int(i), 3), strict=True):
+        for j, omega in zip(*near(x, int(i), 2), strict=True):
             item = item - 0.7 * omega * torch.sigmoid(e_user[u] @ e_item[j]).log()
     l2 = 0.2 * (e_user.square().sum() + e_item.square().sum()) / 2
 
