@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # A trial is stopped where its best score up to an epoch is in the lowest third of what those that
 # ended had there. Not below the median, and not at once: what learns slowly may end well.
-WARM_UP = 4  # epochs
+WARM_UP = 4  # the first epoch after which this may happen
 FEWEST = 3  # trials that end by themselves first
 
 

@@ -113,7 +113,7 @@ def test_what_fell_behind_is_not_trained_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("epoch", "score", "stops"), [(4, 0.11, False), (5, 0.11, True), (5, 0.2, False)]
+    ("epoch", "score", "stops"), [(3, 0.11, False), (4, 0.11, True), (4, 0.2, False)]
 )
 def test_the_lowest_third_is_stopped_after_a_few_epochs(tmp_path, epoch, score, stops):
     study = open_study(tmp_path / "trials.db", seed=0)
