@@ -81,14 +81,14 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "dropout": [0.5, 0.7],
     },
     # What the authors' files (https://github.com/xue-pai/UltraGCN) have for one data set or
-    # another; smaller batches and larger steps for smaller sets.
+    # another. Sets of thousands of users want larger steps, smaller batches, and more of l2.
     "ultragcn": {
-        "lr": [1e-3, 1e-4, 5e-3],
-        "batch_size": [1024, 512, 256],
-        "negative_weight": [300.0, 30.0, 75.0, 200.0, 1000.0],
+        "lr": [1e-3, 1e-2, 5e-3],
+        "batch_size": [1024, 256],
+        "l2": [1e-4, 1e-3, 1e-2],
+        "negative_weight": [300.0, 30.0, 100.0, 1000.0],
+        "item_weight": [5e-4, 1.0, 2.75],
         "weigh_negatives": [True, False],
-        "item_weight": [5e-4, 1e-7, 1e-3, 1.0, 2.75],
-        "l2": [1e-4, 5e-5],
     },
     # The paper searches margins of 0 to 1, and publishes a weight of 150 with negatives of each
     # row's own; of those that rows share fewer are far off.
