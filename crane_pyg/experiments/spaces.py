@@ -85,7 +85,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     "ultragcn": {
         "lr": [1e-3, 1e-2, 5e-3],
         "batch_size": [1024, 256],
-        "l2": [1e-4, 1e-3, 1e-2],
+        "l2": [1e-4, 1e-3, 3e-4],
         "negative_weight": [300.0, 30.0, 100.0, 1000.0],
         "item_weight": [5e-4, 1.0, 2.75],
         "weigh_negatives": [True, False],

@@ -77,8 +77,8 @@ def run_trials(
             study.enqueue_trial(chosen, skip_if_exists=True)
         todo = min(todo, len(study.get_trials(states=(TrialState.WAITING,))))
     elif not study.trials:
-        for chosen in first:
-            study.enqueue_trial(dict(chosen))
+        for start in first:
+            study.enqueue_trial(dict(start))
     while todo > 0 and seconds_used(study) < budget:
         todo -= 1
         trial = study.ask()
