@@ -8,7 +8,7 @@ from crane_pyg.experiments import markdown_comparison, plot_comparison
 from crane_pyg.experiments.folder import fingerprint
 from crane_pyg.nn.models import MODELS
 
-# In the order of the paper.
+# The paper's, in its order; others stand after them.
 ORDER = (
     *("bpr", "lightgcn", "vbpr", "mmgcn", "slmrec", "lattice"),
     *("freedom", "lgmrec", "dgvae", "lpic", "crane"),
@@ -34,4 +34,5 @@ def compared(job: Job, folder: Path) -> Runs:
     if here != found:
         raise ValueError(f"{folder} must hold runs of {here} (got {found})")
     runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
-    return sorted(runs, key=lambda run: ORDER.index(run["model"]))
+    place = {name: number for number, name in enumerate(ORDER)}
+    return sorted(runs, key=lambda run: place.get(run["model"], len(place)))

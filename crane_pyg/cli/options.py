@@ -18,7 +18,7 @@ from crane_pyg.training.evaluation import EvaluationProtocol
 
 TRAINING_HELPS = {
     "epochs": "upper limit",
-    "batch_size": "interactions per step",
+    "batch_size": "interactions per step; users, for multivae",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",

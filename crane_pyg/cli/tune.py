@@ -4,9 +4,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from crane_pyg.cli import options
-from crane_pyg.experiments import SEARCH_SPACES, complete_settings, search_settings
+from crane_pyg.experiments import (
+    SEARCH_SPACES,
+    complete_settings,
+    plan_search,
+    search_settings,
+)
+from crane_pyg.experiments.search import check_limits
 from crane_pyg.nn.models import MODELS
 
 
@@ -15,7 +22,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_data(parser)
     parser.add_argument("--model", choices=sorted(MODELS), default="crane")
     parser.add_argument(
-        "--trials", type=int, default=20, help="in total, those of earlier starts included"
+        "--trials",
+        type=int,
+        help="in total, those of earlier starts included (default: 20, or what --budget allows)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="SECONDS",
+        help="of training in total, those of earlier starts included",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be tried, after a timed epoch"
     )
     parser.add_argument(
         "--space",
@@ -35,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Search, and print the best settings as JSON."""
+    """Say what is searched, search, and print the best settings as JSON."""
+    trials = 20 if args.trials is None and args.budget is None else args.trials
+    check_limits(trials, args.budget)
     given = options.given(args, args.model)
     settings = complete_settings(args.model, given, args.preset)
     space = SEARCH_SPACES.get(args.model) if args.space is None else options.read_json(args.space)
@@ -44,16 +64,24 @@ def run(args: argparse.Namespace) -> None:
     device = options.device(args.device)
     dataset = options.load(args)
     print(dataset.report, file=sys.stderr)
+    search: dict[str, Any] = {
+        "space": space,
+        "settings": settings,
+        "seed": args.seed,
+        "device": device,
+    }
+    plan = plan_search(dataset[0], args.model, **search).describe(trials, args.budget)
+    print(plan, file=sys.stdout if args.dry_run else sys.stderr)
+    if args.dry_run:
+        return
     best = search_settings(
         dataset[0],
         args.model,
-        args.trials,
+        trials,
         args.out,
-        space=space,
-        settings=settings,
-        seed=args.seed,
+        budget=args.budget,
         about=options.about(args, dataset.name),
-        device=device,
         progress=sys.stderr.isatty(),
+        **search,
     )
     print(json.dumps({args.model: best}, indent=2))

@@ -4,6 +4,7 @@ from crane_pyg.experiments.degree_table import degree_range, markdown_by_degree
 from crane_pyg.experiments.figure import plot_comparison
 from crane_pyg.experiments.grid import run_grid
 from crane_pyg.experiments.measurement import Measurement
+from crane_pyg.experiments.plan import SearchPlan, plan_search
 from crane_pyg.experiments.search import search_settings
 from crane_pyg.experiments.settings import (
     check_settings,
@@ -25,6 +26,7 @@ from crane_pyg.experiments.summary import (
 __all__ = [
     "SEARCH_SPACES",
     "Measurement",
+    "SearchPlan",
     "check_settings",
     "complete_settings",
     "construct_model",
@@ -35,6 +37,7 @@ __all__ = [
     "markdown_table",
     "mean_and_sd",
     "paired_p_value",
+    "plan_search",
     "plot_comparison",
     "run_grid",
     "search_settings",

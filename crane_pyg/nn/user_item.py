@@ -44,3 +44,20 @@ def modality_masks(data: HeteroData, modalities: Iterable[str]) -> tuple[Tensor,
     """
     item = torch.stack([data["item"][f"{m}_mask"] for m in modalities], dim=1)
     return spmm(item_to_user_graph(data), item.float()) > 0, item
+
+
+def history_graph(graph: CSRGraph, users: Tensor) -> CSRGraph:
+    """All items of some users: edges from items to the places of ``users``, with weights of one.
+
+    Args:
+        graph: item-to-user edges.
+        users (Tensor): whose histories are wanted.
+
+    Shapes:
+        - **users:** ``[B]``
+    """
+    count = graph.in_degree[users]
+    row = torch.arange(users.numel(), device=users.device).repeat_interleave(count)
+    first = graph.rowptr[users] - (count.cumsum(0) - count)
+    item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
+    return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))

@@ -14,7 +14,7 @@ class TrainingSettings(NamedTuple):
 
     Attributes:
         epochs: upper limit.
-        batch_size: interactions per step.
+        batch_size: interactions per step; users, for a model that reads their whole histories.
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.

@@ -39,7 +39,7 @@ def fit(
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
-    callback: Callable[[dict[str, float]], None] | None = None,
+    callback: Callable[[dict[str, float]], bool | None] | None = None,
 ) -> FitResult:
     """Train with Adam on sampled triplets, stop early on validation, keep the best weights.
 
@@ -56,7 +56,7 @@ def fit(
         model: trained in place; ends in evaluation mode with its best weights.
         data: the graph; moved to ``device``.
         epochs: upper limit.
-        batch_size: interactions per step.
+        batch_size: interactions per step; users, for a model that reads their whole histories.
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
@@ -67,8 +67,8 @@ def fit(
         checkpoint: file that is rewritten after every epoch; where it exists already, training
             goes on from it, also with another ``epochs`` or ``patience``.
         progress: show a progress bar.
-        callback: called with each new row of the history, once it is saved; what it raises ends the
-            training.
+        callback: called with each new row of the history, once it is saved; training stops where
+            it returns true, and what it raises ends it.
 
     Raises:
         ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
@@ -100,7 +100,7 @@ def fit(
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
     else:
-        sampler = TripletSampler.from_data(data, batch_size, generator)
+        sampler = TripletSampler.from_data(data, batch_size, generator, model.reads_histories)
         optimizer = build_optimizer(model, lr)
         run_epoch = partial(train_epoch, model, data, sampler, optimizer)
     result = FitResult(monitor)
@@ -136,8 +136,8 @@ def fit(
                 store.save(model, optimizer, generator, result, settings, best_state)
             bar.update()
             bar.set_postfix({"loss": f"{loss:.4f}", monitor: f"{result.best_score:.4f}"})
-            if callback is not None:
-                callback(row)
+            if callback is not None and callback(row):
+                break
     model.load_state_dict(best_state)
     model.eval()
     chosen = model.calibrate(data, lambda: evaluate(model, data, "val", protocol=protocol)[monitor])

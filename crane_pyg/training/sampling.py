@@ -23,6 +23,8 @@ class TripletSampler:
         num_items: size of the catalogue.
         batch_size: edges per batch.
         generator: source of randomness, on the device of ``edge_index``.
+        once_per_user: an epoch holds one edge of each user, drawn at random, in the place of all.
+            (default: ``False``)
 
     Raises:
         ValueError: if there is no edge, or no user has an item left that could be a negative.
@@ -34,6 +36,7 @@ class TripletSampler:
         num_items: int,
         batch_size: int,
         generator: torch.Generator | None = None,
+        once_per_user: bool = False,
     ) -> None:
         if edge_index.size(1) == 0:
             raise ValueError("training needs at least one interaction (got none)")
@@ -50,28 +53,43 @@ class TripletSampler:
                 "%d users took every item and are left out of training", int(saturated.sum())
             )
         self.edge_index = edge_index[:, usable]
+        self.degree: Tensor | None = None  # of each user that has edges, where one of them counts
+        if once_per_user:
+            self.edge_index = self.edge_index[:, self.edge_index[0].argsort(stable=True)]
+            self.degree = torch.unique_consecutive(self.edge_index[0], return_counts=True)[1]
 
     @classmethod
     def from_data(
-        cls, data: HeteroData, batch_size: int, generator: torch.Generator | None = None
+        cls,
+        data: HeteroData,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        once_per_user: bool = False,
     ) -> "TripletSampler":
         """Returns the sampler of a graph's training edges.
 
         Args:
             data: the graph.
-            batch_size, generator: as the constructor takes them.
+            batch_size, generator, once_per_user: as the constructor takes them.
         """
-        return cls(data[USER_TO_ITEM].edge_index, data["item"].num_nodes, batch_size, generator)
+        edge_index, num_items = data[USER_TO_ITEM].edge_index, data["item"].num_nodes
+        return cls(edge_index, num_items, batch_size, generator, once_per_user)
 
     def __len__(self) -> int:
-        return -(-self.edge_index.size(1) // self.batch_size)
+        rows = self.edge_index.size(1) if self.degree is None else self.degree.numel()
+        return -(-rows // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        device = self.edge_index.device
-        order = torch.randperm(self.edge_index.size(1), generator=self.generator, device=device)
-        user, pos = self.edge_index[:, order]
+        edges = self.edge_index if self.degree is None else self._one_of_each_user(self.degree)
+        order = torch.randperm(edges.size(1), generator=self.generator, device=edges.device)
+        user, pos = edges[:, order]
         neg = self._negatives(user)
         yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
+
+    def _one_of_each_user(self, degree: Tensor) -> Tensor:
+        first = degree.cumsum(0) - degree
+        draw = torch.rand(degree.numel(), generator=self.generator, device=degree.device)
+        return self.edge_index[:, first + (draw * degree).long().clamp(max=degree - 1)]
 
     def _negatives(self, user: Tensor) -> Tensor:
         neg = self._draw(user.numel())

@@ -55,7 +55,27 @@ def test_what_is_given_is_not_searched(capsys, tmp_path):
     tune(*argv, "--out", tmp_path)
     best = json.loads(capsys.readouterr().out)["lightgcn"]
     assert (best["num_layers"], best["lr"]) == (1, 0.01)
-    assert list(json.loads((tmp_path / "tune.json").read_text())["space"]) == ["l2"]
+    space = json.loads((tmp_path / "tune.json").read_text())["space"]
+    assert list(space) == ["ranking", "ranking_temperature", "l2"]
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(capsys, tmp_path, space):
+    argv = ["--model", "lightgcn", "--space", space, "--out", tmp_path / "out", "--dry-run"]
+    tune(*argv, "--budget", 900)
+    said = capsys.readouterr().out
+    assert said.startswith("lightgcn, 4 combinations; the first trial takes the first of each:\n")
+    assert "900 s of training: 4 of them" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_budget_takes_the_place_of_a_number_of_trials(capsys, tmp_path, space):
+    out = tmp_path / "out"
+    argv = ["--model", "lightgcn", "--space", space, "--out", out]
+    tune(*argv, "--budget", 1e-3)
+    assert len(pd.read_csv(out / "trials.csv")) == 1
+    assert "0.001 s of training: 0 of them" in capsys.readouterr().err
+    tune(*argv, "--budget", 1e3, "--trials", 2)
+    assert len(pd.read_csv(out / "trials.csv")) == 2
 
 
 @pytest.mark.parametrize(
@@ -64,7 +84,11 @@ def test_what_is_given_is_not_searched(capsys, tmp_path):
         (["--model", "crane9"], "crane9"),
         (["--trials", "0"], "trials must be at least 1 (got 0)"),
         (["--trials", "some"], "some"),
-        (["--model", "bpr", "--set", "l2=1"], "there must be a setting of bpr to search"),
+        (
+            ["--model", "mmgcn", "--lr", "0.1", "--set", "ranking=bpr"],
+            "there must be a setting of mmgcn to search",
+        ),
+        (["--budget", "0"], "budget must be positive (got 0.0)"),
         (["--space", "nowhere.json"], "nowhere.json"),
         (["--preset", "mars"], "preset of CRANE must be one of"),
         (["--set", "kk=3"], "(got 'kk')"),

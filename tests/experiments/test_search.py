@@ -14,7 +14,7 @@ from crane_pyg.experiments import (
 )
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import fit
+from crane_pyg.training import fit, loop
 
 SHORT = complete_settings("lightgcn", {"epochs": 1, "batch_size": 64})
 SPACE = {"num_layers": [1, 2], "l2": [1e-2, 1e-4]}
@@ -88,11 +88,82 @@ def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
     monkeypatch.setattr("crane_pyg.training.loop.evaluate", evaluate)
     monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)
     settings = SHORT | {"epochs": 3}
-    space = {"l2": [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-9]}  # the median needs five to begin with
-    search_settings(board, "lightgcn", 6, tmp_path, space=space, settings=settings)
+    space = {"l2": [1.0, 1e-1, 1e-2, 1e-9]}  # none is stopped before three have ended
+    search_settings(board, "lightgcn", 4, tmp_path, space=space, settings=settings)
     table = pd.read_csv(tmp_path / "trials.csv")
-    assert table["state"].tolist() == ["COMPLETE"] * 5 + ["PRUNED"]
+    assert table["state"].tolist() == ["COMPLETE"] * 3 + ["PRUNED"]
     assert table["epochs"].iloc[0] == 3
+
+
+class Clock:
+    """Every epoch of LightGCN takes ten seconds, and nothing else takes any."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.epochs = 0.0, 0
+        start_epoch = LightGCN.start_epoch
+
+        def pass_time(model, data):
+            self.now += 10
+            self.epochs += 1
+            return start_epoch(model, data)
+
+        monkeypatch.setattr(LightGCN, "start_epoch", pass_time)
+        monkeypatch.setattr("crane_pyg.experiments.search.time.perf_counter", lambda: self.now)
+
+
+def test_a_budget_ends_the_search_and_the_trial_that_runs_out_of_it(board, tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    search = {"space": SPACE | {"lr": [1e-2, 1e-3]}, "settings": SHORT | {"epochs": 3}}
+    search_settings(board, "lightgcn", None, tmp_path, budget=45, **search)
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert table["state"].tolist() == ["COMPLETE"] * 2
+    assert table["epochs"].tolist() == [3, 2]
+    assert table["seconds"].tolist() == [30, 20]
+    assert table[["num_layers", "l2", "lr"]].iloc[0].tolist() == [1, 1e-2, 1e-2]  # the first values
+    search_settings(board, "lightgcn", None, tmp_path, budget=50, **search)
+    assert clock.epochs == 5
+    search_settings(board, "lightgcn", 3, tmp_path, budget=500, **search)
+    assert len(pd.read_csv(tmp_path / "trials.csv")) == 3
+
+
+def test_seconds_of_a_killed_start_count(board, tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    evaluate, calls = loop.evaluate, []
+
+    def killed(*args, **kwargs):
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "evaluate", killed)
+    search = {"space": SPACE, "settings": SHORT | {"epochs": 9}}
+    with pytest.raises(KeyboardInterrupt):
+        search_settings(board, "lightgcn", None, tmp_path, budget=60, **search)
+    best = search_settings(board, "lightgcn", None, tmp_path, budget=60, **search)
+    assert clock.epochs == 6
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert table["epochs"].tolist() == [5]  # the third epoch of the first start is lost
+    assert table["seconds"].tolist() == [30]
+    assert best["num_layers"] == 1
+
+
+def test_a_budget_that_is_too_large_ends_with_the_last_combination(board, tmp_path):
+    search_settings(board, "lightgcn", None, tmp_path, budget=1e6, space=SPACE, settings=SHORT)
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert len(table.drop_duplicates(["num_layers", "l2"])) == 4
+    assert table["seconds"].notna().sum() == 4
+
+
+def test_settings_of_other_ranking_losses_are_not_searched(board, tmp_path):
+    space = {"ranking_temperature": [0.2, 0.3], "ranking": ["bpr", "softmax"]}
+    search_settings(board, "lightgcn", 9, tmp_path, space=space, settings=SHORT)
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert table["ranking"].tolist() == ["bpr", "softmax", "softmax"]
+    assert table["ranking_temperature"].fillna(0).tolist() == [0, 0.2, 0.3]
+    alone = {"space": {"ranking_temperature": [0.2]}, "settings": SHORT | {"ranking": "ccl"}}
+    with pytest.raises(ValueError, match="there must be a setting of lightgcn to search"):
+        search_settings(board, "lightgcn", 1, tmp_path, **alone)
 
 
 def test_an_error_counts_as_a_trial_and_stops_no_other(board, tmp_path):
@@ -121,6 +192,8 @@ def test_another_search_in_the_folder_is_refused(board, tmp_path):
     [
         ({"model": "crane9"}, "model must be one of"),
         ({"trials": 0}, "trials must be at least 1 .got 0"),
+        ({"trials": None}, "needs a number of trials or a budget .got neither"),
+        ({"budget": 0.0}, "budget must be positive .got 0.0"),
         ({"space": {}}, "there must be a setting of lightgcn to search"),
         ({"space": {"k": [3]}}, "lightgcn has the settings .*got 'k'"),
         ({"space": {"l2": 3}}, "the values of l2 to try must be a list .got 3"),

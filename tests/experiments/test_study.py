@@ -83,3 +83,45 @@ def test_an_error_or_a_stop_ends_a_trial_and_not_the_search(tmp_path):
     assert states == {1: "FAIL", 2: "PRUNED", 3: "COMPLETE"}
     errors = {trial.user_attrs.get("error") for trial in study.trials}
     assert errors == {None, "k is too small"}
+
+
+def test_what_comes_first_is_tried_first_where_not_everything_is(tmp_path):
+    first = [{"k": 3, "lr": 0.01}, {"k": 2, "lr": 0.01}]
+    study, train = open_study(tmp_path / "trials.db", seed=0), Scores()
+    run_trials(study, SPACE, 3, train, first=first)
+    assert train.trained[:2] == first
+
+
+def test_without_a_number_every_combination_is_trained_once(tmp_path):
+    study, train = open_study(tmp_path / "trials.db", seed=0), Scores()
+    run_trials(study, SPACE, None, train)
+    assert sorted(map(str, train.trained)) == sorted(map(str, EVERY))
+
+
+def test_what_fell_behind_is_not_trained_again(tmp_path):
+    def train(trial):
+        trained.append(trial.params)
+        raise optuna.TrialPruned
+
+    trained = []
+    study = open_study(tmp_path / "trials.db", seed=0)
+    for _ in range(2):
+        study.enqueue_trial({"k": 2, "lr": 0.1})
+    run_trials(study, SPACE, 2, train)
+    assert trained == [{"k": 2, "lr": 0.1}]
+    assert [trial.state.name for trial in ended_trials(study)] == ["PRUNED"] * 2
+
+
+@pytest.mark.parametrize(
+    ("epoch", "score", "stops"), [(3, 0.11, False), (4, 0.11, True), (4, 0.2, False)]
+)
+def test_the_lowest_third_is_stopped_after_a_few_epochs(tmp_path, epoch, score, stops):
+    study = open_study(tmp_path / "trials.db", seed=0)
+    for others in (0.1, 0.15, 0.3, 0.4):  # a third of the way from the lowest is 0.15
+        trial = study.ask()
+        for step in range(1, 20):
+            trial.report(others, step)
+        study.tell(trial, others)
+    trial = study.ask()
+    trial.report(score, epoch)
+    assert trial.should_prune() == stops

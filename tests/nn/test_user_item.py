@@ -1,6 +1,12 @@
 import torch
 
-from crane_pyg.nn.user_item import item_to_user_graph, modality_masks, user_item_graphs
+from crane_pyg.nn.user_item import (
+    history_graph,
+    item_to_user_graph,
+    modality_masks,
+    user_item_graphs,
+)
+from crane_pyg.ops import csr_graph
 
 
 def dense(graph):
@@ -29,3 +35,17 @@ def test_a_user_has_the_modalities_of_any_item_they_took(checkerboard):
     assert torch.equal(user, torch.stack([odd, torch.ones_like(odd)], dim=1))
     assert torch.equal(item[:, 0], checkerboard["item"].visual_mask)
     assert torch.equal(item[:, 1], checkerboard["item"].textual_mask)
+
+
+def test_histories_of_some_users_in_any_order(checkerboard):
+    to_user = user_item_graphs(checkerboard)[1]
+    taken = dense(to_user.unweighted())
+    users = torch.tensor([5, 0, 23, 5])
+    assert torch.equal(dense(history_graph(to_user, users)), taken[users])
+    assert dense(history_graph(to_user, users[:0])).shape == (0, 40)
+
+
+def test_a_history_may_be_empty():
+    graph = csr_graph(torch.tensor([[0, 2, 1], [0, 0, 2]]), size=(3, 4))
+    history = history_graph(graph, torch.tensor([1, 0, 3]))
+    assert dense(history).tolist() == [[0, 0, 0], [1, 0, 1], [0, 0, 0]]

@@ -95,3 +95,11 @@ def test_a_callback_sees_each_row_and_can_end_the_training(checkerboard, tmp_pat
     result = fit(model, checkerboard, **SHORT, checkpoint=path, callback=rows.append)
     assert rows == result.history
     assert len(rows) == 5
+
+
+def test_a_callback_that_returns_true_stops_with_the_best_weights(checkerboard):
+    model = build(checkerboard, LightGCN)
+    result = fit(model, checkerboard, **SHORT, callback=lambda row: row["epoch"] == 3)
+    assert result.epochs == 3
+    assert not model.training
+    assert evaluate(model, checkerboard, "val")["Recall@20"] == result.best_score

@@ -46,6 +46,27 @@ def test_the_order_changes_from_epoch_to_epoch():
     assert not torch.equal(first[0], second[0])
 
 
+def test_each_user_once_with_any_of_their_items():
+    edge_index = torch.tensor([[4, 0, 0, 1, 0, 1], [0, 1, 2, 1, 3, 0]])
+    taken = set(map(tuple, edge_index.T.tolist()))
+    generator = torch.Generator().manual_seed(3)
+    sampler = TripletSampler(edge_index, 5, 2, generator, once_per_user=True)
+    assert len(sampler) == 2
+    pairs, first = [], []
+    for _ in range(600):
+        batches = list(sampler)
+        assert [len(batch[0]) for batch in batches] == [2, 1]
+        user, pos, neg = (torch.cat(part).tolist() for part in zip(*batches, strict=True))
+        assert sorted(user) == [0, 1, 4]
+        assert not taken & set(zip(user, neg, strict=True))
+        pairs += zip(user, pos, strict=True)
+        first.append(user[0])
+    assert set(pairs) == taken
+    # 600 draws of one in three: a binomial standard deviation is 11.5.
+    assert all(abs(pairs.count((0, item)) - 200) < 5 * 11.5 for item in (1, 2, 3))
+    assert all(abs(first.count(user) - 200) < 5 * 11.5 for user in (0, 1, 4))
+
+
 def test_a_user_of_every_item_is_left_out_and_reported(caplog):
     edge_index = torch.tensor([[0, 0, 1], [0, 1, 0]])
     with caplog.at_level(logging.WARNING, "crane_pyg"):

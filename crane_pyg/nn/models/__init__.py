@@ -15,11 +15,14 @@ from crane_pyg.nn.models.lightgcn import LightGCN
 from crane_pyg.nn.models.lpic import LPIC
 from crane_pyg.nn.models.mgcn import MGCN
 from crane_pyg.nn.models.mmgcn import MMGCN
+from crane_pyg.nn.models.multivae import MultiVAE
 from crane_pyg.nn.models.popularity import Popularity
 from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.nn.models.simplex import SimpleX
 from crane_pyg.nn.models.slmrec import SLMRec
 from crane_pyg.nn.models.smore import SMORE
 from crane_pyg.nn.models.solved import LinearRecommender, SolvedRecommender
+from crane_pyg.nn.models.ultragcn import UltraGCN
 from crane_pyg.nn.models.vbpr import VBPR
 
 MODELS: dict[str, type[Recommender]] = {
@@ -38,9 +41,12 @@ MODELS: dict[str, type[Recommender]] = {
     "lpic": LPIC,
     "mgcn": MGCN,
     "mmgcn": MMGCN,
+    "multivae": MultiVAE,
     "popularity": Popularity,
+    "simplex": SimpleX,
     "slmrec": SLMRec,
     "smore": SMORE,
+    "ultragcn": UltraGCN,
     "vbpr": VBPR,
 }
 
@@ -64,8 +70,11 @@ __all__ = [
     "LightGCN",
     "LinearRecommender",
     "LocalEASE",
+    "MultiVAE",
     "Popularity",
     "Recommender",
     "SLMRec",
+    "SimpleX",
     "SolvedRecommender",
+    "UltraGCN",
 ]

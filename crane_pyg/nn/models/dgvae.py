@@ -18,6 +18,7 @@ from crane_pyg.nn.models.dgvae_factors import (
     mutual_information_loss,
 )
 from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.user_item import history_graph
 from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm, unit_rows
 from crane_pyg.schema import check_modalities, modalities
 
@@ -246,13 +247,7 @@ class DGVAE(Recommender):
         return _Inferred(shared[0] + shared[1], bag, shared, (log_var_item, log_var_word))
 
     def _taken(self, data: HeteroData, users: Tensor) -> CSRGraph:
-        """All items of some users, with weights of one."""
-        graph = self.user_item_graphs(data)[1]
-        count = graph.in_degree[users]
-        row = torch.arange(users.numel(), device=users.device).repeat_interleave(count)
-        first = graph.rowptr[users] - (count.cumsum(0) - count)
-        item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
-        return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))
+        return history_graph(self.user_item_graphs(data)[1], users)
 
     def _item_words(self, data: HeteroData) -> Tensor:
         """Each item's text and captions ``[N, d_text]``, once for the features of ``data``."""

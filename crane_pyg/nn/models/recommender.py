@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.kept import KeptFor
-from crane_pyg.nn.objectives import Objective, RankingSettings
+from crane_pyg.nn.objectives import Objective, RankingName, RankingSettings
 from crane_pyg.nn.user_item import user_item_graphs
 from crane_pyg.ops import CSRGraph
 from crane_pyg.schema import USER_TO_ITEM
@@ -16,7 +16,7 @@ from crane_pyg.schema import USER_TO_ITEM
 # Arguments that are of the data, or objects, and so no settings of a command.
 _NOT_SETTINGS = {"data", "num_users", "num_items", "modalities", "ranking", "item_graph"}
 
-_RANKING = inspect.signature(RankingSettings).parameters
+_RANKING = dict(inspect.signature(RankingSettings).parameters)
 
 
 class Preset(NamedTuple):
@@ -46,6 +46,11 @@ class Recommender(nn.Module):
     """Settings of training that go with the model's own, where they are not everyone's."""
     takes_ranking: ClassVar[bool] = True
     """Whether another ranking loss may take the place of the model's own."""
+    own_ranking: ClassVar[RankingName] = "bpr"
+    """The ranking loss of a model that takes one, where none is given."""
+    reads_histories: ClassVar[bool] = False
+    """Whether the loss is of all items of a batch's users, so that an epoch visits each user once
+    and not each interaction."""
     propagates: ClassVar[bool] = True
     """Whether embeddings depend on the user-item graph, not on learned tables and features
     alone."""
@@ -76,7 +81,10 @@ class Recommender(nn.Module):
             for name, parameter in (found[0] | found[1]).items()
             if name not in _NOT_SETTINGS and parameter.kind is not parameter.VAR_KEYWORD
         }
-        return own | (dict(_RANKING) if "ranking" in found[0] else {})
+        if "ranking" not in found[0]:
+            return own
+        ranking = _RANKING["ranking"].replace(default=cls.own_ranking)
+        return own | _RANKING | {"ranking": ranking}
 
     @classmethod
     def from_settings(cls, data: HeteroData, **settings: Any) -> Self:
@@ -91,7 +99,8 @@ class Recommender(nn.Module):
         """
         if "ranking" in inspect.signature(cls).parameters:
             flat = {name: settings.pop(name) for name in _RANKING if name in settings}
-            settings["ranking"] = RankingSettings(**flat).ranking_loss()
+            named = RankingSettings(**{"ranking": cls.own_ranking} | flat)
+            settings["ranking"] = named.ranking_loss()
         return cls.from_data(data, **settings)
 
     @classmethod

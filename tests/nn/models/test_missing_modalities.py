@@ -5,14 +5,16 @@ import torch
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.fusion import FUSIONS
-from crane_pyg.nn.models import MODELS
+from crane_pyg.nn.models import MODELS, SolvedRecommender
 
 NUM_USERS, NUM_ITEMS = 12, 24
 WIDTHS = (5, 3, 4, 6)
 NAMES = ("visual", "textual", "audio", "speech")
 LINKING = ("dgvae", "freedom", "lattice", "mgcn", "smore")  # in each modality by itself
 SMALL = {name: {"k": 3} for name in ("crane", *LINKING)}
-WITH_FEATURES = sorted(set(MODELS) - {"bpr", "lightgcn"})
+WITHOUT = {"bpr", "lightgcn", "multivae", "simplex", "ultragcn"}
+SOLVED = {name for name, model in MODELS.items() if issubclass(model, SolvedRecommender)}
+WITH_FEATURES = sorted(set(MODELS) - WITHOUT - SOLVED)
 VARIANTS = {
     "crane, rounds": ("crane", {"num_rounds": 2, "k": 3}),
     **{f"crane, {x}": ("crane", {"fusion": x, "k": 3}) for x in FUSIONS if x != "rca"},
