@@ -63,11 +63,15 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     },
     # Defaults of https://github.com/enoche/DGVAE and what its run-baby.sh has instead.
     # The paper's figure has its optima between 200 and 1000; small sets want less.
-    "ease": {"l2": [10.0, 30.0, 100.0, 200.0, 300.0, 500.0, 1000.0, 2000.0]},
+    "ease": {
+        "l2": [300.0, 10.0, 30.0, 100.0, 200.0, 500.0, 1000.0, 2000.0],
+        "dropout": [0.0, 0.5],
+    },
     # Few regressors need less shrinkage, and are themselves a regulariser.
     "ease-local": {
-        "l2": [10.0, 30.0, 100.0, 200.0, 500.0, 1000.0],
-        "num_neighbors": [20, 50, 100, 200],
+        "l2": [50.0, 10.0, 200.0, 500.0],
+        "num_neighbors": [100, 50, 200],
+        "dropout": [0.5, 0.0],
     },
     # The ranges that https://arxiv.org/abs/1907.06902 gives its neighbourhood methods, in steps.
     "itemknn": {

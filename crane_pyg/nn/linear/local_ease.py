@@ -12,9 +12,9 @@ class LocalEASE(SparseItemToItem):
 
     Args:
         num_items (int): :math:`N`.
-        l2 (float): :math:`\lambda`. (default: ``100``)
+        l2 (float): :math:`\lambda`. (default: ``50``)
         num_neighbors (int): items that explain one. (default: ``100``)
-        dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
+        dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
@@ -23,9 +23,9 @@ class LocalEASE(SparseItemToItem):
     def __init__(
         self,
         num_items: int,
-        l2: float = 100.0,
+        l2: float = 50.0,
         num_neighbors: int = 100,
-        dropout: float = 0.0,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__(num_items)
         self.l2 = l2

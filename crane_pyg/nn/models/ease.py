@@ -23,14 +23,18 @@ class EASE(LinearRecommender):
     Args:
         num_items (int): size.
         l2 (float): :math:`\lambda`; the paper's optima lie between 200 and 1000. (default: ``300``)
+        dropout (float): as :func:`~crane_pyg.ops.ease` takes it; not in the paper, but in a later
+            one of its author. (default: ``0``)
         max_gb (float): memory that solving may take. (default: ``8``)
 
     Raises:
         ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 300.0, max_gb: float = 8.0) -> None:
-        super().__init__(linear.EASE(num_items, l2, max_gb))
+    def __init__(
+        self, num_items: int, l2: float = 300.0, dropout: float = 0.0, max_gb: float = 8.0
+    ) -> None:
+        super().__init__(linear.EASE(num_items, l2, dropout, max_gb))
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:

@@ -17,15 +17,18 @@ class LocalEASE(LinearRecommender):
 
     Args:
         num_items (int): size.
-        l2 (float): :math:`\lambda`. (default: ``100``)
-        num_neighbors (int): items that explain one. (default: ``50``)
+        l2 (float): :math:`\lambda`. (default: ``50``)
+        num_neighbors (int): items that explain one. (default: ``100``)
+        dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
     """
 
-    def __init__(self, num_items: int, l2: float = 100.0, num_neighbors: int = 50) -> None:
-        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors))
+    def __init__(
+        self, num_items: int, l2: float = 50.0, num_neighbors: int = 100, dropout: float = 0.5
+    ) -> None:
+        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors, dropout))
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:

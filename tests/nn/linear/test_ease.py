@@ -8,7 +8,7 @@ from crane_pyg.schema import USER_TO_ITEM
 
 def test_repr():
     assert repr(EASE(5, l2=20)) == "EASE(5, l2=20, dropout=0)"
-    assert repr(LocalEASE(5, l2=0.5)) == ("LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0)")
+    assert repr(LocalEASE(5, l2=0.5)) == "LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0.5)"
 
 
 def test_both_are_the_closed_form_of_the_training_edges(checkerboard):
@@ -16,7 +16,7 @@ def test_both_are_the_closed_form_of_the_training_edges(checkerboard):
     wanted = ease(edge_index, (24, 40), 20.0, dtype=torch.float64)
     taken = torch.zeros(24, 40, dtype=torch.float64)
     taken[edge_index[0], edge_index[1]] = 1
-    for model in (EASE(40, l2=20.0), LocalEASE(40, l2=20.0, num_neighbors=39)):
+    for model in (EASE(40, l2=20.0), LocalEASE(40, l2=20.0, num_neighbors=39, dropout=0.0)):
         model.solve(checkerboard)
         scores = model(checkerboard, user).double()
         torch.testing.assert_close(scores, taken @ wanted, rtol=0, atol=1e-6)

@@ -369,7 +369,7 @@ def test_repr(checkerboard):
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
         "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
-        "residual=Residual(LocalEASE(40, l2=100, num_neighbors=100, dropout=0.5), share=0))"
+        "residual=Residual(LocalEASE(40, l2=50, num_neighbors=100, dropout=0.5), share=0))"
     )
 
 
