@@ -42,14 +42,16 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "drop_ratio": [0.8, 0.9],
         "feature_weight": [1e-3, 0.0, 1e-5, 1e-4],
     },
-    "bm3": {"num_layers": [1, 2], "l2": [0.1, 0.01], "dropout": [0.3, 0.5]},  # MMRec
-    "mgcn": {"beta": [0.001, 0.01, 0.1]},  # MMRec
-    # MMRec; the authors' table has a beta of 0.03 besides, for Sports.
-    "smore": {
+    "bm3": {"num_layers": [1, 2], "l2": [0.1, 0.01], "dropout": [0.5, 0.3]},  # MMRec
+    "mgcn": _RANKING | {"lr": _LR, "beta": [0.01, 0.001, 0.1]},  # MMRec
+    # MMRec, but for how many images are neighbours, which it searches by itself; the authors' table
+    # has a beta of 0.03 besides, for Sports.
+    "smore": _RANKING
+    | {
+        "lr": _LR,
         "num_layers": [3, 4],
-        "visual_k": [10, 15, 20, 40],
         "k": [10, 15, 20, 40],
-        "l2": [1e-5, 1e-4],
+        "l2": [1e-4, 1e-5],
         "dropout": [0.0, 0.1],
     },
     # The values that the authors' configuration gives for one data set or another.
@@ -61,7 +63,6 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "dropout": [0.5, 0.6, 0.8],
         "alpha": [0.3, 0.2, 0.6],
     },
-    # Defaults of https://github.com/enoche/DGVAE and what its run-baby.sh has instead.
     # The paper's figure has its optima between 200 and 1000; small sets want less.
     "ease": {
         "l2": [300.0, 10.0, 30.0, 100.0, 200.0, 500.0, 1000.0, 2000.0],
@@ -76,16 +77,17 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     # The ranges that https://arxiv.org/abs/1907.06902 gives its neighbourhood methods, in steps.
     "itemknn": {
         "weighting": ["cosine", "bm25"],
-        "k": [5, 10, 20, 50, 100, 200, 500],
-        "shrinkage": [0.0, 10.0, 30.0, 100.0, 300.0],
+        "k": [50, 5, 10, 20, 100, 200, 500],
+        "shrinkage": [10.0, 0.0, 30.0, 100.0, 300.0],
     },
     # The search that the paper's section 4 recommends, and the regulariser's exponent.
     "ials": {
-        "alpha0": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
-        "l2": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
-        "nu": [0.5, 1.0],
-        "embedding_dim": [32, 64, 128, 256],
+        "alpha0": [0.1, 0.003, 0.01, 0.03, 0.3, 1.0],
+        "l2": [0.01, 0.001, 0.003, 0.03, 0.1, 0.3],
+        "nu": [1.0, 0.5],
+        "embedding_dim": [64, 32, 128, 256],
     },
+    # Defaults of https://github.com/enoche/DGVAE and what its run-baby.sh has instead.
     "dgvae": {"lr": [1e-3, 3e-3], "num_factors": [4, 3], "mutual": [0.2, 0.4]},
     # No grid of the authors is at hand: LightGCN's, and the weights of the two terms beside.
     "lpic": _RANKING
