@@ -20,7 +20,7 @@ FLOORS = (
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),
-    ("nn.residual",),
+    ("nn.residual", "nn.similarity_choice"),
     ("nn.graphs",),
     ("nn.encoder",),
     ("nn",),

@@ -16,7 +16,7 @@ _DECADES = [1e-4, 0.0, 1e-2, 1e-3, 1e-5, 1e-6]
 _LR = [1e-3, 3e-3, 5e-4]
 _RANKING: dict[str, list[Any]] = {
     "ranking": ["bpr", "softmax"],
-    "ranking_temperature": [0.2, 0.1, 0.3],
+    "ranking_temperature": [None, 0.1, 0.3],
 }
 
 # "MMRec" is the grid that https://github.com/enoche/MMRec publishes for the model; learning rates
@@ -100,7 +100,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     # The defaults, and of Sections 4.3.2 and 4.7 of the paper the values nearest to them.
     "crane": {
         "ranking": ["softmax", "bpr"],
-        "ranking_temperature": [0.2, 0.25, 0.15],
+        "ranking_similarity": ["auto", "cosine", "inner"],
         "lr": [3e-3, 1e-3],
         "l2": [0.0, 1e-3],
         "k": [5, 10],
@@ -133,7 +133,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "ranking": ["ccl", "softmax"],
         "ranking_margin": [0.4, 0.2, 0.6, 0.8],
         "ranking_negative_weight": [10.0, 1.0, 3.0, 30.0, 150.0],
-        "ranking_temperature": [0.2, 0.1, 0.3],
+        "ranking_temperature": [None, 0.1, 0.3],
         "lr": [1e-3, 3e-3, 1e-4],
         "user_weight": [0.5, 0.0, 0.25, 0.75, 1.0],
     },

@@ -43,6 +43,7 @@ from crane_pyg.nn.objectives import (
     info_nce_loss,
 )
 from crane_pyg.nn.residual import Residual
+from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import spectral_start
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "UserProfile",
     "WeightedSumConv",
     "bpr_loss",
+    "choose_similarity",
     "info_nce_loss",
     "item_view_propagation",
     "light_gcn_propagation",

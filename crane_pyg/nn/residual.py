@@ -94,7 +94,8 @@ class Residual(torch.nn.Module):
         self.linear.solve(data)
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.linear}, share={float(self.share):g})"
+        linear = self.linear.__class__.__name__  # whose ridge is chosen with the share
+        return f"{self.__class__.__name__}({linear}, share={float(self.share):g})"
 
 
 def _standardised(score: Tensor) -> Tensor:

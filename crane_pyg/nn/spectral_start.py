@@ -24,6 +24,23 @@ def spectral_start(user: Tensor, item: Tensor, data: HeteroData, noise: float = 
     Shapes:
         - **user:** ``[M, d]``, **item:** ``[N, d]``
     """
+    for table, start in zip((user, item), low_rank(data, user.size(1)), strict=True):
+        scale = table.norm(dim=1).mean() / start.norm(dim=1).mean()
+        table *= noise
+        table[:, : start.size(1)] += scale * start
+
+
+def low_rank(data: HeteroData, rank: int) -> tuple[Tensor, Tensor]:
+    r"""The vectors of users and items, :math:`\mathbf{P} \mathbf{\Sigma}^{1/2}` and
+    :math:`\mathbf{Q} \mathbf{\Sigma}^{1/2}`, that :func:`spectral_start` starts from.
+
+    Args:
+        data: the graph; its edges from users to items count.
+        rank (int): how many singular values; all, where there are fewer.
+
+    Shapes:
+        - **output:** ``[M, rank]``, ``[N, rank]``
+    """
     graph, _ = user_item_graphs(data)  # [N, M]: items are the destinations
     matrix = torch.sparse_coo_tensor(
         torch.stack([graph.dst, graph.col]).long(),
@@ -32,10 +49,7 @@ def spectral_start(user: Tensor, item: Tensor, data: HeteroData, noise: float = 
         check_invariants=True,
         is_coalesced=True,
     )
-    rank = min(user.size(1), *matrix.shape)
+    rank = min(rank, *matrix.shape)
     vectors = torch.svd_lowrank(matrix, min(rank + 10, *matrix.shape), niter=4)
     q, sigma, p = (x[..., :rank] for x in vectors)
-    for table, low_rank in ((user, p * sigma.sqrt()), (item, q * sigma.sqrt())):
-        scale = table.norm(dim=1).mean() / low_rank.norm(dim=1).mean()
-        table *= noise
-        table[:, :rank] += scale * low_rank
+    return p * sigma.sqrt(), q * sigma.sqrt()

@@ -22,7 +22,7 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
         settings: the arguments it was constructed with, beside the sizes.
         path: file to write.
     """
-    metadata = {"model": name, "settings": json.dumps(settings)}
+    metadata = {"model": name, "settings": json.dumps(settings | dict(model.resolved))}
     content = save(model.state_dict(), metadata)  # save_file would make it the writer's alone
     write_atomically(path, lambda aside: aside.write_bytes(content))
 

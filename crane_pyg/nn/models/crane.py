@@ -1,5 +1,6 @@
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from crane_pyg.nn.models.crane_views import Views
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
 from crane_pyg.nn.residual import Residual
+from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import spectral_start
 from crane_pyg.ops import CSRGraph, distinct, unit_rows
 from crane_pyg.schema import modalities, sizes
@@ -121,9 +123,14 @@ class CRANE(Recommender):
             ValueError: if a setting has a value that it cannot have, or ``data`` lacks a modality.
         """
         flat = CRANESettings(**settings)
+        resolved: dict[str, Any] = {}
+        if flat.ranking == "softmax" and flat.ranking_similarity == "auto":
+            resolved = {"ranking_similarity": choose_similarity(data)}
+            flat = replace(flat, **resolved)
         model = cls(*sizes(data), **flat.arguments(modalities(data), data["item"].num_nodes))
         if flat.warm_start and model.item_graph is not None:
             model.item_graph.warm_start(data)
+        model.resolved = resolved
         if flat.spectral_start:
             spectral_start(model.user_embedding.weight, model.item_embedding.weight, data)
         return model

@@ -22,6 +22,7 @@ from crane_pyg.nn.objectives import (
     RankingName,
     RankingSettings,
     Regularised,
+    Similarity,
 )
 from crane_pyg.nn.residual import Residual
 from crane_pyg.ops import AttentionImpl
@@ -35,7 +36,8 @@ RESIDUALS: dict[ResidualName, type[EASE | LocalEASE]] = {"ease": EASE, "ease-loc
 class CRANESettings(RankingSettings):
     r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
     :meth:`arguments` turns them into the objects that the model is made of. Those of the ranking
-    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`, with sampled softmax for default.
+    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`, with sampled softmax for default,
+    and ``'auto'`` for what it compares by: see :func:`~crane_pyg.nn.choose_similarity`.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)
@@ -112,6 +114,7 @@ class CRANESettings(RankingSettings):
     refresh: Refresh = "epoch"
     graph_lr: float = 0.1
     ranking: RankingName = "softmax"
+    ranking_similarity: Similarity | Literal["auto"] = "auto"  # type: ignore[assignment]
     beta: float = 0.0
     temperature: float = 0.2
     l2: float = 0.0

@@ -1,5 +1,6 @@
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class Recommender(nn.Module):
     """Published settings, by the name of a data set or of what published them."""
     fit_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of training that go with the model's own, where they are not everyone's."""
+    resolved: Mapping[str, Any] = MappingProxyType({})
+    """Settings that were left to the data, and what :meth:`from_data` made of them."""
     takes_ranking: ClassVar[bool] = True
     """Whether another ranking loss may take the place of the model's own."""
     own_ranking: ClassVar[RankingName] = "bpr"

@@ -8,7 +8,7 @@ from crane_pyg.nn.objectives.bpr import BPRLoss
 from crane_pyg.nn.objectives.cosine_contrastive import CosineContrastive
 from crane_pyg.nn.objectives.losses import Reduction
 from crane_pyg.nn.objectives.negatives import Negatives
-from crane_pyg.nn.objectives.ranking import RankingLoss
+from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity
 from crane_pyg.nn.objectives.softmax import SampledSoftmax
 
 RankingName = Literal["bpr", "softmax", "ccl"]
@@ -26,9 +26,11 @@ class RankingSettings:
 
     Args:
         ranking: ``'bpr'`` (:class:`BPRLoss`), ``'softmax'`` (:class:`SampledSoftmax`) or ``'ccl'``
-            (:class:`CosineContrastive`). The last two compare, and score, by cosine.
-            (default: ``'bpr'``)
-        ranking_temperature: of ``'softmax'``. (default: ``0.2``)
+            (:class:`CosineContrastive`). (default: ``'bpr'``)
+        ranking_similarity: of ``'softmax'``, ``'cosine'`` or ``'inner'``; the others have theirs.
+            (default: ``'cosine'``)
+        ranking_temperature: of ``'softmax'``. (default: ``0.2`` for cosines, ``1`` for inner
+            products)
         ranking_negatives: of ``'softmax'`` and ``'ccl'``, ``'shared'``, ``'batch'`` or ``'row'``.
             (default: ``'shared'``)
         ranking_correction: of ``'softmax'``. (default: ``False``)
@@ -40,7 +42,8 @@ class RankingSettings:
     """
 
     ranking: RankingName = "bpr"
-    ranking_temperature: float = 0.2
+    ranking_similarity: Similarity = "cosine"
+    ranking_temperature: float | None = None
     ranking_negatives: Negatives = "shared"
     ranking_correction: bool = False
     ranking_margin: float = 0.4

@@ -28,7 +28,7 @@ class SampledSoftmax(RankingLoss):
     user took stay, see :func:`~crane_pyg.nn.objectives.compare`. A row without negatives costs 0.
 
     Args:
-        temperature: :math:`\tau`. (default: ``0.2``)
+        temperature: :math:`\tau`. (default: ``0.2`` for cosines, ``1`` for inner products)
         negatives: :math:`\mathcal{N}`. ``'shared'``: the batch's distinct negatives, for all rows;
             ``'batch'``: the other rows' positives; ``'row'``: the row's own negatives.
             (default: ``'shared'``)
@@ -49,7 +49,7 @@ class SampledSoftmax(RankingLoss):
     """
 
     name: ClassVar[str] = "softmax"
-    temperature: float = 0.2
+    temperature: float | None = None
     negatives: Negatives = "shared"
     similarity: Similarity = "cosine"
     correction: bool = False
@@ -59,6 +59,9 @@ class SampledSoftmax(RankingLoss):
         check_choice("negatives", self.negatives, Negatives)
         check_choice("similarity", self.similarity, Similarity)
         check_choice("reduction", self.reduction, Reduction)
+        if self.temperature is None:
+            object.__setattr__(self, "temperature", 0.2 if self.similarity == "cosine" else 1.0)
+        assert self.temperature is not None
         if not self.temperature > 0:
             raise ValueError(f"temperature must be positive (got {self.temperature})")
         if self.correction and self.negatives != "batch":
@@ -68,6 +71,7 @@ class SampledSoftmax(RankingLoss):
             )
 
     def __call__(self, batch: Triplets) -> Tensor:
+        assert self.temperature is not None
         pos, neg, hidden, times = compare(batch, self.negatives, self.similarity)
         logits = neg / self.temperature
         if self.negatives == "batch" and not self.correction:

@@ -5,9 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
-from crane_pyg.nn.models import CRANE
+from crane_pyg.nn.models import CRANE, crane
 from crane_pyg.nn.models.crane_settings import PAPER, PRESETS
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
+from crane_pyg.training import load_model, save_model
 
 
 def build(data, **kwargs):
@@ -255,6 +256,23 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
     assert build(checkerboard, residual=None).calibrate(checkerboard, lambda: 1.0) is None
 
 
+@pytest.mark.parametrize("chosen", ["cosine", "inner"])
+def test_what_it_compares_by_is_left_to_the_data_and_saved(
+    checkerboard, tmp_path, monkeypatch, chosen
+):
+    monkeypatch.setattr(crane, "choose_similarity", lambda data: chosen)
+    model = build(checkerboard)
+    assert model.objective.ranking.similarity == chosen
+    save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
+    monkeypatch.undo()
+    monkeypatch.delattr(crane, "choose_similarity")
+    loaded = load_model(tmp_path / "model.safetensors", checkerboard)
+    assert loaded.objective == model.objective
+    bpr = build(checkerboard, ranking="bpr")  # has nothing to choose
+    assert bpr.objective.ranking.similarity == "inner"
+    assert not bpr.resolved
+
+
 @pytest.mark.parametrize("spectral_start", [True, False])
 def test_embeddings_start_from_the_interactions(checkerboard, spectral_start):
     """Items of the checkerboard's two kinds then lie apart before any training."""
@@ -369,7 +387,7 @@ def test_repr(checkerboard):
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
         "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
-        "residual=Residual(LocalEASE(40, l2=50, num_neighbors=100, dropout=0.5), share=0))"
+        "residual=Residual(LocalEASE, share=0))"
     )
 
 

@@ -11,7 +11,7 @@ WIDTHS = {"textual": 5, "visual": 12}
 
 
 def arguments(**settings):
-    return CRANESettings(**settings).arguments(WIDTHS, 40)
+    return CRANESettings(**{"ranking_similarity": "cosine"} | settings).arguments(WIDTHS, 40)
 
 
 def test_the_defaults_are_those_of_the_constructor():

@@ -50,4 +50,4 @@ def test_bad_settings():
     with pytest.raises(ValueError, match="ranking must be one of 'bpr', .*got 'hinge'"):
         RankingSettings("hinge")
     with pytest.raises(ValueError, match="temperature must be positive .got 0.0"):
-        RankingSettings("softmax", 0.0).ranking_loss()
+        RankingSettings("softmax", ranking_temperature=0.0).ranking_loss()
