@@ -16,7 +16,7 @@ ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
     ("", "schema", "choices", "files"),  # readable from everywhere
     ("ops", "encoders"),
-    ("nn.kept",),
+    ("nn.kept", "nn.by_modality"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion",),

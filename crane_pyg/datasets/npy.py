@@ -26,18 +26,32 @@ def features_path(folder: Path, modality: str) -> Path:
     """Returns where a folder keeps the features of a modality.
 
     Raises:
-        ValueError: if features of this name would be no attribute of a graph.
+        ValueError: if features must not be called so, see :func:`check_modality`.
     """
     check_modality(modality)
     return folder / f"{modality}{FEATURE_SUFFIX}"
 
 
-def check_modality(name: str) -> None:
-    """Raises a :class:`ValueError` if features of this name would be no attribute of a graph."""
-    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or re.match("x(_|$)", name):
+def check_modality(name: str, path: Path | None = None) -> None:
+    """Refuses features whose name a file cannot have, or a graph could not tell from another's.
+
+    A graph has the features of ``m`` under ``x_m`` and their mask under ``m_mask``; were ``x_m`` a
+    modality too, its mask would stand where the features of ``m_mask`` do.
+
+    Args:
+        name (str): The name of the modality.
+        path (Path, optional): The file that is called so, for the message. (default: :obj:`None`)
+
+    Raises:
+        ValueError: if the name is empty, begins with a dot, holds a slash or what cannot be
+            printed, or is ``x`` or begins with ``x_``.
+    """
+    is_file = name.isprintable() and not re.search(r"^$|^\.|[/\\]", name)
+    if not is_file or re.match("x(_|$)", name):
+        where = "" if path is None else f"'{path}': "
         raise ValueError(
-            f"Features must be called by letters, digits and '_', and not 'x' or 'x_...' "
-            f"(got {name!r})"
+            f"{where}Features must be called by printable characters without a slash, no dot in "
+            f"front, and not 'x' or 'x_...' (got {name!r})"
         )
 
 

@@ -158,6 +158,26 @@ def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
     assert (user.shape, item.shape) == ((3, model.out_channels), (5, model.out_channels))
 
 
+def test_modalities_may_be_called_as_attributes_of_modules_are_and_hold_dots(build):
+    names = ["keys", "items", "type", "pop", "to", "training", "my.visual", "my", "a b"]
+    items = torch.arange(24)
+    data = build_hetero_data(
+        torch.stack([items % 6, items]),
+        (items >= 20).long() + (items >= 22).long(),
+        num_users=6,
+        num_items=24,
+        features={name: torch.randn(24, 3) for name in names},
+    )
+    model = build(data)
+    fit(model, data, epochs=1, batch_size=4, progress=False)
+    again = build(data).eval()
+    again.load_state_dict(model.state_dict())
+    model.start_epoch(data)
+    again.start_epoch(data)
+    for a, b in zip(model(data), again(data), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_copy_scores_the_same(build, checkerboard):
     model = build(checkerboard).eval()
     model.start_epoch(checkerboard)
