@@ -14,7 +14,7 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "files"),  # readable from everywhere
+    ("", "schema", "choices", "ranges", "limits", "files"),  # readable from everywhere
     ("ops", "encoders"),
     ("nn.kept", "nn.by_modality"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),

@@ -33,11 +33,12 @@ def load_dataset(
             folder ``data/amazon-baby``, filled by downloads; or a preset of
             :class:`SyntheticMultimodal`. A folder wins where several are meant.
         split, seed, min_user_interactions: as :class:`MultimodalDataset` takes them; a preset is
-            drawn by ``seed`` and has a random split of its own.
+            drawn by ``seed``, has a random split of its own and drops no user.
         missing: what stands for features that items lack, see :class:`MultimodalDataset`.
 
     Raises:
-        ValueError: if ``source`` is none of these, or the files are wrong.
+        ValueError: if ``source`` is none of these, the files are wrong, or a preset is to be split or
+            thinned otherwise.
     """
     folder, name = Path(source), str(source)
     category = None
@@ -68,4 +69,13 @@ def load_dataset(
             f"data must be a folder, '{AMAZON}<category>' or one of the presets "
             f"{', '.join(PRESETS)} (got '{source}')"
         )
+    for option, value, allowed in (
+        ("split", split, ("given", "random")),
+        ("min_user_interactions", min_user_interactions, (0,)),
+    ):
+        if value not in allowed:
+            raise ValueError(
+                f"the preset '{name}' is drawn as it is: {option} must be "
+                f"{' or '.join(map(repr, allowed))} (got {value!r})"
+            )
     return SyntheticMultimodal(name, seed=seed, missing=missing)

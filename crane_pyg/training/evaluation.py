@@ -46,8 +46,8 @@ def evaluate(
         ``{'Recall@10': ..., 'NDCG@10': ..., ...}``, means over the users.
 
     Raises:
-        ValueError: if the split or protocol is unknown, the split is empty, or a cut-off exceeds
-            the catalogue.
+        ValueError: if the split or protocol is unknown, the split is empty, a cut-off exceeds the
+            catalogue, or a score is not finite.
     """
     held_out = held_out_edges(data, split)
     hidden = excluded_edges(data, split, protocol)
@@ -82,7 +82,8 @@ def rank(
         items ``[B, k]`` and their scores, best first; what is left out has minus infinity.
 
     Raises:
-        ValueError: if ``k`` exceeds the catalogue.
+        ValueError: if ``k`` exceeds the catalogue or, after the last block, if a score was not
+            finite.
     """
     num_items = data["item"].num_nodes
     if k > num_items:
@@ -92,13 +93,17 @@ def rank(
     with torch.no_grad():
         user_emb, item_emb = model(data)
     model.train(training)
+    finite = torch.ones((), dtype=torch.bool, device=users.device)
     blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
     for block, (row, item) in blocks:
         with torch.no_grad():
             score = model.scores(user_emb[block], item_emb)
         score[row, item] = -torch.inf
         top = score.topk(k)
+        finite &= (top.values < torch.inf).all()  # to topk NaN is greater than any number
         yield top.indices, top.values
+    if not finite:
+        raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
 
 
 def held_out_edges(data: HeteroData, split: HeldOutSplit) -> Tensor:

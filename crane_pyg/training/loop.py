@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
+from crane_pyg.ranges import check_range
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import TRAINING_DEFAULTS
 from crane_pyg.training.epoch import build_optimizer, train_epoch
@@ -63,15 +64,14 @@ def fit(
             training.
 
     Raises:
-        ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
-            checkpoint belongs to a run with other arguments.
+        ValueError: if an argument is out of range, a split is empty, the loss or a score is not
+            finite, or the checkpoint belongs to a run with other arguments.
     """
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    for name, value in {**counts, "eval_every": eval_every}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1 (got {value})")
+    for name, value in {**counts, "eval_every": eval_every, "lr": lr}.items():
+        check_range(name, value)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     model, data = model.to(device), data.to(device)
     seed_everything(seed)

@@ -11,6 +11,7 @@ from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective, RankingSettings
 from crane_pyg.nn.user_item import user_item_graphs
 from crane_pyg.ops import CSRGraph
+from crane_pyg.ranges import check_arguments
 from crane_pyg.schema import USER_TO_ITEM
 
 # Arguments that are of the data, or objects, and so no settings of a command.
@@ -35,6 +36,10 @@ class Recommender(nn.Module):
     :class:`~crane_pyg.nn.objectives.RankingLoss` may take the place of its own, as the argument
     ``ranking`` or within ``objective``. A model with a likelihood of its own has neither, and may
     overwrite :meth:`scores`.
+
+    Raises:
+        ValueError: if a setting has a number that no setting of its name can have, see
+            :func:`~crane_pyg.ranges.check_range`.
     """
 
     objective: Objective | None = None
@@ -47,6 +52,11 @@ class Recommender(nn.Module):
     propagates: ClassVar[bool] = True
     """Whether embeddings depend on the user-item graph, not on learned tables and features
     alone."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Before anything is made of them: numbers mean the same in every model.
+        check_arguments(cls.__init__, None, *args, **kwargs)
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         super().__init__()

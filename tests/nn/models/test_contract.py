@@ -249,6 +249,18 @@ def test_presets_construct(build, checkerboard):
         build(checkerboard, **preset.model | small)(checkerboard)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("embedding_dim", 0), ("l2", -1.0), ("num_layers", -3), ("num_layers", 10**9)],
+)
+def test_nonsense_is_refused_before_anything_is_made(build, checkerboard, name, value):
+    if name not in build.model.settings():
+        pytest.skip("it has no such setting")
+    for construct in (build.model.from_data, build.model.from_settings):
+        with pytest.raises(ValueError, match=rf"^{name} must be .*got {value}\)"):
+            construct(checkerboard, **{name: value})
+
+
 def test_unknown_presets_are_named(build, checkerboard):
     with pytest.raises(ValueError, match="preset.*got 'jam'"):
         build(checkerboard).preset("jam")
