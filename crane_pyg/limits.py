@@ -122,6 +122,10 @@ def parse_json(text: str, where: str) -> Any:
 
 def shown(value: object) -> str:
     """Returns how a value reads in a message, the middle left out where it is long."""
-    text = repr(value)
+    return cut(repr(value))
+
+
+def cut(text: str) -> str:
+    """Returns a text for a message, the middle left out where it is long."""
     half = _SHOWN // 2
     return text if len(text) <= _SHOWN else f"{text[:half]} ... {text[-half:]}"

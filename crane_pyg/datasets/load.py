@@ -37,8 +37,8 @@ def load_dataset(
         missing: what stands for features that items lack, see :class:`MultimodalDataset`.
 
     Raises:
-        ValueError: if ``source`` is none of these, the files are wrong, or a preset is to be split or
-            thinned otherwise.
+        ValueError: if ``source`` is none of these, the files are wrong, or a preset is to be
+            split or thinned otherwise.
     """
     folder, name = Path(source), str(source)
     category = None

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crane_pyg.limits import cut, existing_file
+
 FEATURE_SUFFIX = "_feat.npy"
 
 _BLOCK = 4096
@@ -103,10 +105,14 @@ def open_features(path: Path) -> np.ndarray:
 
 def open_npy(path: Path) -> np.ndarray:
     """Maps an array from its file; a :class:`ValueError` names a file that holds none."""
+    existing_file(path)
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"'{path}' must be an '.npy' file of numbers (got: {error})") from error
+        with np.errstate(over="ignore"):  # of a shape that no file has, which is refused
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
+        raise ValueError(
+            f"'{path}' must be an '.npy' file of numbers (got: {cut(str(error))})"
+        ) from error
     if not isinstance(stored, np.ndarray):
         stored.close()
         raise ValueError(f"'{path}' must be an '.npy' file (got an archive of arrays)")

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
-from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.models.recommender import Preset, Recommender, single_precision
 from crane_pyg.nn.objectives import BPRLoss, Norm, Objective, RankingLoss, Triplets
 from crane_pyg.ops import spmm
 from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
@@ -138,6 +138,7 @@ class LGMRec(Recommender):
         reset(self.lin)
         reset(self.hyperedge)
 
+    @single_precision
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return self.views(data)[0]
 
@@ -192,6 +193,7 @@ class LGMRec(Recommender):
             return (logit / self.temperature).softmax(1)
         return F.dropout(F.gumbel_softmax(logit, self.temperature), self.dropout)
 
+    @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z, h = self.views(data)
         items = torch.stack([pos, neg])

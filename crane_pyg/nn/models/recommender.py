@@ -1,7 +1,9 @@
 import inspect
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
@@ -18,6 +20,25 @@ from crane_pyg.schema import USER_TO_ITEM
 _NOT_SETTINGS = {"data", "num_users", "num_items", "modalities", "ranking", "item_graph"}
 
 _RANKING = inspect.signature(RankingSettings).parameters
+
+
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def single_precision(
+    method: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R]:
+    """A method of a model that autocast leaves in the precision of the parameters.
+
+    For models that divide by what is nearly zero: in half precision it is zero.
+    """
+
+    @wraps(method)
+    def in_its_own(model: nn.Module, *args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.autocast(next(model.parameters()).device.type, enabled=False):
+            return method(model, *args, **kwargs)
+
+    return in_its_own
 
 
 class Preset(NamedTuple):

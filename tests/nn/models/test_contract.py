@@ -61,6 +61,16 @@ def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     assert evaluate(model, checkerboard, "test", ks=(2,))["Recall@2"] > 0.9
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_it_trains_under_autocast(build, checkerboard, dtype):
+    model = build(checkerboard)
+    with torch.autocast("cpu", dtype=dtype):
+        result = fit(model, checkerboard, epochs=2, batch_size=128, lr=0.01, progress=False)
+    assert result.epochs == 2
+    assert all(embedding.isfinite().all() for embedding in model(checkerboard))
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
 def test_shapes_and_finite_gradients(build, checkerboard):
     model = build(checkerboard)
     user, item = model(checkerboard)
