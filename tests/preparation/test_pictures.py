@@ -20,6 +20,13 @@ def test_a_link_that_climbs_out(shop):
     return ["--images", shop.path("pics")]
 
 
+@refused(r"item 1, no\. 1\.png' must stay inside .* \(got a link out of it\)")
+def test_a_link_that_climbs_out_by_its_name(shop):
+    (shop.folder / "pics" / "item 1, no. 1.png").symlink_to(shop.folder / "log.csv")
+    (shop.folder / "items.csv").unlink()
+    return ["--images", shop.path("pics")]
+
+
 @refused(r"items\.csv', line 5, column 'image': must lead to a file \(got 'more'\)")
 def test_a_folder_for_a_picture(shop):
     (shop.folder / "pics" / "more").mkdir()
