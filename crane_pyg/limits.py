@@ -15,13 +15,13 @@ DEFAULTS = {
     "LITERAL": 2**20,  # characters of a Python literal, which takes 200 times that to read
     "COLUMNS": 10_000,  # of a table
     "IDS": 100,  # ids for each interaction, where there are more than 250,000
-    "UNPACKED": 100,  # times its own size that a file may unpack to, beyond 64 MiB
+    "UNPACKED": 100,  # times its own size that a file may unpack to, beyond 16 MiB
     "PICTURE": 2**26,  # bytes of a picture's file
     "PIXELS": 25_000_000,  # of a picture
 }
 
 _PREFIX = "CRANE_PYG_MAX_"
-_SMALL = 2**26  # bytes that any file may unpack to
+_SMALL = 2**24  # bytes that any file may unpack to
 _SHOWN = 200  # characters of a value in a message
 
 
