@@ -14,9 +14,9 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "files"),  # readable from everywhere
+    ("", "schema", "choices", "ranges", "limits", "files"),  # readable from everywhere
     ("ops", "encoders"),
-    ("nn.kept",),
+    ("nn.kept", "nn.by_modality"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),

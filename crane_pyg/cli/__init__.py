@@ -1,5 +1,6 @@
 """``python -m crane_pyg``: what a person runs."""
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 from crane_pyg import __version__
 from crane_pyg.cli import compare, inspect, prepare, recommend, train, tune
 from crane_pyg.cli.options import Parser
+
+_MOST = 2000  # characters of an error that people read
 
 COMMANDS = {
     "prepare": (prepare, "make a data set of a log of interactions, texts, pictures, features"),
@@ -19,13 +22,24 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; a mistake of the user's ends in one line and exit status 2."""
+    """Run one command.
+
+    A mistake of the user's ends in one line and exit status 2, an interrupt in one line and 130.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack characters of a report
+            stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         args.run(args)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     except (ValueError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
+        text = str(error)
+        cut = text if len(text) <= _MOST else f"{text[: _MOST // 2]} ... {text[-_MOST // 2 :]}"
+        print("error:", *cut.split(), file=sys.stderr)
         raise SystemExit(2) from error
 
 

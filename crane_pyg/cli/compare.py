@@ -55,11 +55,7 @@ def _models(text: str) -> list[str]:
 
 
 def _seeds(text: str) -> list[int]:
-    words = text.split(",")
-    for word in words:
-        if not (word.isdecimal() and int(word) < 2**32):
-            raise argparse.ArgumentTypeError(f"seeds are integers below 2**32 (got {word!r})")
-    return _distinct([int(word) for word in words])
+    return _distinct([options.seed(word) for word in text.split(",")])
 
 
 def _distinct(values: list[Any]) -> list[Any]:

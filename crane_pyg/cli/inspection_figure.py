@@ -34,7 +34,7 @@ def plot_degrees(inspection: Inspection, path: Path) -> None:
     axis.set(
         xscale="log", yscale="log", xlabel="interactions", ylabel="share with at least so many"
     )
-    axis.set_title(inspection.name, fontsize=9)
+    axis.set_title(inspection.name, fontsize=9, parse_math=False)
     _style(axis)
     axis.legend(fontsize=7, frameon=False, loc="lower left")
     write_atomically(path, lambda aside: figure.savefig(aside, format="png"))
@@ -63,7 +63,7 @@ def plot_features(inspection: Inspection, path: Path) -> None:
     right.scatter([], [], marker="o", color=BLUE, s=22, label="of one user")
     right.scatter([], [], marker="s", color=ORANGE, s=22, label="by chance")
     left.set(xlim=(0, 1), xlabel="share of items that have it")
-    left.set_yticks(range(len(names)), names)
+    left.set_yticks(range(len(names)), names, parse_math=False)
     left.set_ylim(len(names) - 0.4, -0.6)
     right.set_xlabel("mean cosine of two items, centred")
     right.locator_params(axis="x", nbins=4)

@@ -8,10 +8,12 @@ from typing import Any, NoReturn
 
 import torch
 
+from crane_pyg import limits
 from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.splits import Split
 from crane_pyg.experiments import check_settings
+from crane_pyg.limits import shown
 from crane_pyg.ops.fill import Missing
 from crane_pyg.training import DEFAULT_METRICS, TRAINING_DEFAULTS, Metric, TrainingSettings
 from crane_pyg.training.evaluation import EvaluationProtocol
@@ -75,8 +77,15 @@ def add_split(parser: argparse.ArgumentParser) -> None:
         "last for test and the one before for val; cold: all interactions of a tenth of the items",
     )
     parser.add_argument(
-        "--split-seed", type=int, default=0, help="seed of the random or cold split, or the preset"
+        "--split-seed", type=seed, default=0, help="seed of the random or cold split, or the preset"
     )
+
+
+def seed(text: str) -> int:
+    """Returns the number that an option gives as a seed."""
+    if not (text.isascii() and text.isdecimal() and int(text[:20]) < 2**32):
+        raise argparse.ArgumentTypeError(f"a seed is an integer below 2**32 (got {shown(text)})")
+    return int(text)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -197,10 +206,12 @@ def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def device(name: str) -> torch.device:
-    """Returns the device of this name; refuses one that is not here."""
+    """Returns the device of this name; refuses one that is not here, or computes nothing."""
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+        found = torch.empty(0, device=name).device
+        torch.ones(1, device=found).item()
+        return found
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"--device must name one that is here (got {name!r})") from error
 
 
@@ -217,22 +228,23 @@ def given(args: argparse.Namespace, model: str) -> dict[str, Any]:
 def _of_file(path: Path, models: Sequence[str]) -> dict[str, dict[str, Any]]:
     content = read_json(path)
     if not content.keys() & set(models):
-        raise ValueError(f"{path} must have settings of {' or '.join(models)} (got {[*content]})")
+        raise ValueError(
+            f"{path} must have settings of {' or '.join(models)} (got {shown([*content])})"
+        )
     for model, settings in content.items():
         if not isinstance(settings, Mapping):
-            raise ValueError(f"{path} must have settings by model (got {settings!r} for {model!r})")
+            raise ValueError(
+                f"{path} must have settings by model (got {shown(settings)} for {shown(model)})"
+            )
         check_settings(model, settings)
     return content
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the object of a JSON file; refuses what is none."""
-    try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    content = limits.read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object (got {content!r})")
+        raise ValueError(f"'{path}' must hold a JSON object (got {shown(content)})")
     return content
 
 
@@ -242,5 +254,5 @@ def _setting(item: str) -> tuple[str, Any]:
         raise ValueError(f"--set expects NAME=VALUE (got {item!r})")
     try:
         return name, json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # a number of too many digits is a word too
         return name, text

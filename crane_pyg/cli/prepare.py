@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crane_pyg.choices import options_of
+from crane_pyg.cli import options
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.splits import RATIO, Split
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
@@ -108,7 +109,9 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         default=",".join(map(str, RATIO)),
         help="shares of train, val and test, for random and time",
     )
-    group.add_argument("--split-seed", type=int, default=0, help="seed of the random or cold split")
+    group.add_argument(
+        "--split-seed", type=options.seed, default=0, help="seed of the random or cold split"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

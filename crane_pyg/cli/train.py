@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_protocol(parser)
     options.add_measures(parser)
     options.add_training(parser)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=options.seed, default=0)
     parser.add_argument(
         "--out", type=Path, help="folder for results; a killed run started again goes on from it"
     )

@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_settings_file(parser)
     options.add_settings(parser)
     options.add_training(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of search and training")
+    parser.add_argument("--seed", type=options.seed, default=0, help="seed of search and training")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for trials; a second start goes on with it"
     )

@@ -1,12 +1,13 @@
 """Writing a folder as a whole: it is filled beside its place and then renamed."""
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from crane_pyg.limits import read_json
 
 METADATA = "dataset.json"
 WRITER = "crane_pyg"
@@ -85,7 +86,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
 
 def _written(out: Path) -> set[str]:
     try:
-        about = json.loads((out / METADATA).read_text(encoding="utf-8"))
+        about = read_json(out / METADATA)
         return set(about["files"]) if about["written_by"] == WRITER else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()

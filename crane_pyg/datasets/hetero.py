@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import sort_edge_index
 
+from crane_pyg.datasets.npy import check_modality
 from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM
 
 
@@ -43,7 +44,8 @@ def build_hetero_data(
 
     Raises:
         ValueError: if shapes do not agree, an id or a label is out of range, or a mask names
-            a modality without features.
+            a modality without features; or a modality has a name that it cannot have, see
+            :func:`~crane_pyg.datasets.npy.check_modality`.
     """
     features, masks = features or {}, masks or {}
     _check_pairs(edge_index, label, num_users, num_items)
@@ -86,6 +88,7 @@ def _check_modalities(
     features: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_items: int
 ) -> None:
     for name, x in features.items():
+        check_modality(name)
         if x.dim() != 2 or x.size(0) != num_items:
             shape = tuple(x.shape)
             raise ValueError(f"Features '{name}' must have shape ({num_items}, d) (got {shape})")

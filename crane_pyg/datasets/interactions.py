@@ -10,6 +10,7 @@ from crane_pyg.datasets.columns import ITEM, LABEL, TIMESTAMP, USER
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
 from crane_pyg.datasets.splits import NEEDED_COLUMN, Split, label_interactions
 from crane_pyg.datasets.tables import Table, check_columns, open_table
+from crane_pyg.limits import check_limit, limit, shown
 
 
 class _Kind(NamedTuple):
@@ -26,6 +27,7 @@ _ID = _Kind(int, np.int64, 0, 2**31 - 1, f"an integer from 0 to {2**31 - 1}")
 _LABEL = _Kind(int, np.int64, 0, 2, "an integer from 0 to 2")
 _LARGEST = float(np.finfo(np.float64).max)
 _TIME = _Kind(float, np.float64, -_LARGEST, _LARGEST, "a finite number")
+_FEW_IDS = 250_000
 _KINDS = {USER: _ID, ITEM: _ID, LABEL: _LABEL, TIMESTAMP: _TIME}
 
 
@@ -96,7 +98,8 @@ def read_interactions(path: str | Path, *, split: Split = "given") -> Interactio
     Raises:
         ValueError: naming the file, the column, the line (counted from 1) and the value, if a
             column is missing, the file has no rows, an id is not an integer from 0 to
-            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not a finite number.
+            :math:`2^{31} - 1`, a label is not 0, 1 or 2, or a timestamp is not a finite
+            number; and if an id is beyond a hundred times the number of rows, and 250,000.
     """
     table = open_table(Path(path), delimiter="\t", quoted=False)
     needed = NEEDED_COLUMN.get(split)
@@ -111,6 +114,8 @@ def read_interactions(path: str | Path, *, split: Split = "given") -> Interactio
     if num_rows == 0:
         raise ValueError(f"'{path}' has a header but no interactions (got 0 rows)")
     read = {column: np.concatenate(part) for column, part in parts.items()}
+    for column in (USER, ITEM):
+        _check_gaps(table, column, read[column])
     return Interactions(read[USER], read[ITEM], read.get(LABEL), read.get(TIMESTAMP))
 
 
@@ -161,25 +166,39 @@ def check_items(path: Path, item: np.ndarray, feature_path: Path, num_rows: int)
         )
 
 
+def _check_gaps(table: Table, column: str, ids: np.ndarray) -> None:
+    """Refuses ids far beyond their number: every id up to the greatest takes memory."""
+    bound = max(_FEW_IDS, limit("IDS") * len(ids))
+    if ids.max() >= bound:
+        where = table.where(int(ids.argmax()))
+        check_limit("IDS", int(ids.max()), f"{where}, column '{column}': an id", bound=bound - 1)
+
+
 def _parse(table: Table, column: str, values: list[str], num_before: int) -> np.ndarray:
     """Parses a block of a column, of which ``num_before`` rows came before."""
     kind = _KINDS[column]
     try:
         number = np.fromiter(map(kind.parse, values), kind.dtype, len(values))
-        good = ((number >= kind.least) & (number <= kind.most)).all() and "_" not in "".join(values)
+        text = "".join(values)
+        good = ((number >= kind.least) & (number <= kind.most)).all() and _is_plain(text)
     except (ValueError, OverflowError):
         good = False
     if not good:
         row = next(row for row, value in enumerate(values) if not _fits(value, kind))
         raise ValueError(
             f"{table.where(num_before + row)}, column '{column}': must be {kind.expected} "
-            f"(got {values[row]!r})"
+            f"(got {shown(values[row])})"
         )
     return number
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a text holds neither ``_`` nor digits of other scripts, which Python takes too."""
+    return text.isascii() and "_" not in text
+
+
 def _fits(value: str, kind: _Kind) -> bool:
     try:
-        return "_" not in value and kind.least <= kind.parse(value) <= kind.most
+        return _is_plain(value) and kind.least <= kind.parse(value) <= kind.most
     except ValueError:
         return False

@@ -33,11 +33,13 @@ def load_dataset(
             folder ``data/amazon-baby``, filled by downloads; or a preset of
             :class:`SyntheticMultimodal`. A folder wins where several are meant.
         split, seed, min_user_interactions: as :class:`MultimodalDataset` takes them; a preset is
-            drawn by ``seed``, its given split is the random one, and it has no times to split by.
+            drawn by ``seed``, its given split is the random one, it has no times to split by, and
+            drops no user.
         missing: what stands for features that items lack, see :class:`MultimodalDataset`.
 
     Raises:
-        ValueError: if ``source`` is none of these, or the files are wrong.
+        ValueError: if ``source`` is none of these, the files are wrong, or a preset is to be
+            split or thinned otherwise.
     """
     folder, name = Path(source), str(source)
     category = None
@@ -67,6 +69,11 @@ def load_dataset(
         raise ValueError(
             f"data must be a folder, '{AMAZON}<category>' or one of the presets "
             f"{', '.join(PRESETS)} (got '{source}')"
+        )
+    if min_user_interactions > 0:
+        raise ValueError(
+            f"the preset '{name}' is drawn as it is: min_user_interactions must be 0 "
+            f"(got {min_user_interactions})"
         )
     drawn: DrawnSplit = "random" if split == "given" else split
     return SyntheticMultimodal(name, split=drawn, seed=seed, missing=missing)

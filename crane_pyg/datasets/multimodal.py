@@ -17,7 +17,7 @@ from crane_pyg.datasets.interactions import (
     read_interactions,
     split_interactions,
 )
-from crane_pyg.datasets.npy import find_features, read_features
+from crane_pyg.datasets.npy import check_modality, find_features, read_features
 from crane_pyg.datasets.report import DatasetReport
 from crane_pyg.datasets.splits import Split, check_labels
 from crane_pyg.ops.fill import Missing
@@ -173,6 +173,7 @@ def _read_modalities(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]
     masks: dict[str, Tensor] = {}
     first: tuple[Path, int] | None = None
     for name, path in find_features(folder).items():
+        check_modality(name, path)
         features[name], masks[name] = read_features(path)
         num_rows = features[name].size(0)
         first = first or (path, num_rows)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crane_pyg.limits import cut, existing_file
+
 FEATURE_SUFFIX = "_feat.npy"
 
 _BLOCK = 4096
@@ -26,18 +28,32 @@ def features_path(folder: Path, modality: str) -> Path:
     """Returns where a folder keeps the features of a modality.
 
     Raises:
-        ValueError: if features of this name would be no attribute of a graph.
+        ValueError: if features must not be called so, see :func:`check_modality`.
     """
     check_modality(modality)
     return folder / f"{modality}{FEATURE_SUFFIX}"
 
 
-def check_modality(name: str) -> None:
-    """Raises a :class:`ValueError` if features of this name would be no attribute of a graph."""
-    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or re.match("x(_|$)", name):
+def check_modality(name: str, path: Path | None = None) -> None:
+    """Refuses features whose name a file cannot have, or a graph could not tell from another's.
+
+    A graph has the features of ``m`` under ``x_m`` and their mask under ``m_mask``; were ``x_m`` a
+    modality too, its mask would stand where the features of ``m_mask`` do.
+
+    Args:
+        name (str): The name of the modality.
+        path (Path, optional): The file that is called so, for the message. (default: :obj:`None`)
+
+    Raises:
+        ValueError: if the name is empty, begins with a dot, holds a slash or what cannot be
+            printed, or is ``x`` or begins with ``x_``.
+    """
+    is_file = name.isprintable() and not re.search(r"^$|^\.|[/\\]", name)
+    if not is_file or re.match("x(_|$)", name):
+        where = "" if path is None else f"'{path}': "
         raise ValueError(
-            f"Features must be called by letters, digits and '_', and not 'x' or 'x_...' "
-            f"(got {name!r})"
+            f"{where}Features must be called by printable characters without a slash, no dot in "
+            f"front, and not 'x' or 'x_...' (got {name!r})"
         )
 
 
@@ -89,10 +105,14 @@ def open_features(path: Path) -> np.ndarray:
 
 def open_npy(path: Path) -> np.ndarray:
     """Maps an array from its file; a :class:`ValueError` names a file that holds none."""
+    existing_file(path)
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"'{path}' must be an '.npy' file of numbers (got: {error})") from error
+        with np.errstate(over="ignore"):  # of a shape that no file has, which is refused
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
+        raise ValueError(
+            f"'{path}' must be an '.npy' file of numbers (got: {cut(str(error))})"
+        ) from error
     if not isinstance(stored, np.ndarray):
         stored.close()
         raise ValueError(f"'{path}' must be an '.npy' file (got an archive of arrays)")

@@ -4,12 +4,15 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Protocol
+
+from crane_pyg.limits import check_limit, check_unpacked, existing_file, limit, shown
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
@@ -50,18 +53,13 @@ def open_table(path: Path, *, delimiter: str | None = None, quoted: bool = True)
     return DelimitedTable(path, delimiter, quoted=quoted)
 
 
-def existing_file(path: Path) -> Path:
-    """Returns the path; raises a :class:`ValueError` if there is no such file."""
-    if not path.is_file():
-        raise ValueError(f"'{path}' must be a file (got {'a folder' if path.is_dir() else None})")
-    return path
-
-
 def check_columns(table: Table, columns: Sequence[str]) -> None:
     """Raises a :class:`ValueError` naming the file if it lacks one of some columns."""
     for column in columns:
         if column not in table.columns:
-            raise ValueError(f"'{table.path}' needs a column '{column}' (got {table.columns})")
+            raise ValueError(
+                f"'{table.path}' needs a column '{column}' (got {shown(table.columns)})"
+            )
 
 
 def read_columns(table: Table, columns: Sequence[str]) -> list[list[str]]:
@@ -82,7 +80,7 @@ class DelimitedTable:
         first = next(self._records(), ([], 1))
         self.columns = [name.strip() for name in first[0]]
         if not any(self.columns):
-            raise ValueError(f"'{path}', line 1: must name the columns (got {header!r})")
+            raise ValueError(f"'{path}', line 1: must name the columns (got {shown(header)})")
         _check_names(self.columns, f"'{path}', line 1")
 
     def blocks(self, columns: Sequence[str]) -> Iterator[list[list[str]]]:
@@ -158,9 +156,9 @@ class DelimitedTable:
         with self.path.open("rb") as file:
             if file.peek(2)[:2] == _GZIP:
                 with gzip.open(file) as unpacked:
-                    yield unpacked
+                    yield io.BufferedReader(_Bounded(self.path, unpacked, file.tell))
             else:
-                yield file
+                yield io.BufferedReader(_Bounded(self.path, file))
 
     def _undecodable(self) -> int:
         with self._bytes() as raw:
@@ -187,6 +185,36 @@ class DelimitedTable:
         return found[0] if found else ","
 
 
+class _Bounded(io.RawIOBase):
+    """The bytes of a text, refused where a line has no end or a gzip file unpacks to far more.
+
+    Args:
+        path (Path): The file, for the message.
+        stored: A binary reader of its text.
+        packed (callable, optional): Tells how many bytes of a gzip file were read so far.
+    """
+
+    def __init__(self, path: Path, stored: Any, packed: Callable[[], int] | None = None) -> None:
+        self.path, self.stored, self.packed = path, stored, packed
+        self.total = self.line = 0
+        self.most = limit("LINE")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self.stored.read1(len(buffer))
+        buffer[: len(block)] = block
+        self.total += len(block)
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self.line = self.line + len(block) if end < 0 else len(block) - end - 1
+        if self.line > self.most:
+            check_limit("LINE", self.line, f"'{self.path}': bytes of a line")
+        if self.packed is not None:
+            check_unpacked(self.path, self.total, self.packed())
+        return len(block)
+
+
 class ParquetTable:
     """A parquet file; numbers and times are handed out as text too, and nulls as empty text."""
 
@@ -204,6 +232,9 @@ class ParquetTable:
         except (ArrowException, OSError) as error:
             raise ValueError(f"'{path}' must be a whole parquet file (got: {error})") from error
         self.columns = list(self._file.schema_arrow.names)
+        about = self._file.metadata
+        sizes = (about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+        check_unpacked(path, max(sum(sizes), about.num_rows * about.num_columns))
         _check_names(self.columns, f"'{path}'")
 
     def blocks(self, columns: Sequence[str]) -> Iterator[list[list[str]]]:
@@ -231,9 +262,10 @@ class ParquetTable:
 
 
 def _check_names(columns: list[str], where: str) -> None:
-    for column in columns:
-        if columns.count(column) > 1:
-            raise ValueError(f"{where}: must name each column once (got {column!r} twice)")
+    check_limit("COLUMNS", len(columns), f"{where}: columns")
+    for column, count in Counter(columns).items():
+        if count > 1:
+            raise ValueError(f"{where}: must name each column once (got {shown(column)} twice)")
 
 
 def _is_utf8(content: bytes) -> bool:

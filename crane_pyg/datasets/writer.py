@@ -111,8 +111,15 @@ def fill_folder(
     }
     files = sorted([METADATA, *(path.name for path in folder.iterdir())])
     about = {"written_by": WRITER, "version": version("crane-pyg"), "name": name, "files": files}
-    text = json.dumps({**about, "counts": counts, **(metadata or {})}, indent=2)
+    counts_and_sizes = {"counts": counts, "bytes": file_sizes(folder)}
+    text = json.dumps({**about, **counts_and_sizes, **(metadata or {})}, indent=2)
     (folder / METADATA).write_text(text + "\n", encoding="utf-8")
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Returns the bytes of each file of a data set, but for its ``dataset.json``."""
+    paths = sorted(path for path in folder.iterdir() if path.name != METADATA)
+    return {path.name: path.stat().st_size for path in paths}
 
 
 def _check_table(interactions: pd.DataFrame, num_users: int, num_items: int) -> None:

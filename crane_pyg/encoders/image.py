@@ -16,6 +16,7 @@ from crane_pyg.encoders.networks import (
     load_network,
     local_network,
 )
+from crane_pyg.limits import check_limit, existing_file
 
 LIGHT = "colour-histogram+hog"
 
@@ -63,9 +64,9 @@ def encode_images(
     for i, path in enumerate(paths):
         if path is not None:
             try:
-                keys.append(digest(path.read_bytes()))
+                keys.append(digest(_read(path)))
                 filled.append(i)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 unreadable[i] = str(error)
     broken: dict[bytes, str] = {}
 
@@ -96,6 +97,11 @@ def encode_images(
     return EncodedImages(features, f"{chosen.name}-{chosen.width}", unreadable)
 
 
+def _read(path: Path) -> bytes:
+    check_limit("PICTURE", existing_file(path).stat().st_size, f"'{path}': bytes of a picture")
+    return path.read_bytes()
+
+
 def _open(path: Path, load: Callable[[Any], Any]) -> Any:
     """Loads a picture, on white where it is transparent."""
     from PIL import Image
@@ -104,6 +110,7 @@ def _open(path: Path, load: Callable[[Any], Any]) -> Any:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as image:
+            check_limit("PIXELS", image.width * image.height, f"'{path}': pixels")
             if image.has_transparency_data:
                 rgba = image.convert("RGBA")
                 white = Image.new("RGBA", rgba.size, "white")

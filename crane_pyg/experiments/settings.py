@@ -10,6 +10,7 @@ from torch_geometric.seed import seed_everything
 
 from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.models import MODELS, Recommender
+from crane_pyg.ranges import check_range
 from crane_pyg.training import TrainingSettings, training_settings
 
 
@@ -19,7 +20,8 @@ def complete_settings(
     """All settings of a run: those given, over the model's preset, over its defaults of training.
 
     Raises:
-        ValueError: if the model, the preset or a setting is unknown, or of another type.
+        ValueError: if the model, the preset or a setting is unknown, of another type or out of
+            range.
     """
     check_settings(model, given or {})
     published: dict[str, Any] = {}
@@ -29,7 +31,7 @@ def complete_settings(
 
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a setting that neither the model nor ``fit`` has, or of another type."""
+    """Refuse a setting that neither the model nor ``fit`` has, of another type or out of range."""
     check_choice("model", model, sorted(MODELS))
     known = _known(model)
     for name, value in settings.items():
@@ -40,6 +42,7 @@ def check_settings(model: str, settings: Mapping[str, Any]) -> None:
             check_choice(f"{name} of {model}", value, annotation)
         elif not _fits(value, annotation):
             raise ValueError(f"{name} of {model} must be {_kind(annotation)} (got {value!r})")
+        check_range(name, value, f"{name} of {model}")
 
 
 def _known(model: str) -> dict[str, inspect.Parameter]:

@@ -33,13 +33,21 @@ def open_study(path: Path, seed: int) -> "Study":
     except ImportError as error:
         raise ValueError("tune needs Optuna: pip install 'crane-pyg[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        study_name="tune",
-        storage=f"sqlite:///{path}",
-        direction="maximize",
-        pruner=optuna.pruners.PercentilePruner(200 / 3, FEWEST, WARM_UP),
-        load_if_exists=True,
-    )
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        study = optuna.create_study(
+            study_name="tune",
+            storage=f"sqlite:///{path}",
+            direction="maximize",
+            pruner=optuna.pruners.PercentilePruner(200 / 3, FEWEST, WARM_UP),
+            load_if_exists=True,
+        )
+    except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ValueError(
+            f"'{path}' must be a study's database; remove it to search anew (got: {reason})"
+        ) from error
     # The number of trials counts too: else a resumed search would draw what it drew before.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     for trial in study.trials:

@@ -17,7 +17,7 @@ from crane_pyg.datasets.interactions import (
 )
 from crane_pyg.datasets.load import holds_originals, load_dataset
 from crane_pyg.datasets.multimodal import MultimodalDataset
-from crane_pyg.datasets.npy import find_features, open_features
+from crane_pyg.datasets.npy import check_modality, find_features, open_features
 from crane_pyg.datasets.splits import Split
 from crane_pyg.inspection.faults import find_faults
 from crane_pyg.inspection.features import Modality, count_features
@@ -88,7 +88,7 @@ def _inspect_graph(name: str, data: HeteroData) -> Inspection:
 
 def _inspect_folder(folder: Path, split: Split, seed: int) -> Inspection:
     errors: list[str] = []
-    opened = {modality: _open(path, errors) for modality, path in find_features(folder).items()}
+    opened = {name: _open(name, path, errors) for name, path in find_features(folder).items()}
     features = {modality: x for modality, x in opened.items() if x is not None}
     name, rows, num_merged = folder.name, None, 0
     try:
@@ -103,8 +103,9 @@ def _inspect_folder(folder: Path, split: Split, seed: int) -> Inspection:
     return _inspect(name, rows, features, errors, num_merged)
 
 
-def _open(path: Path, errors: list[str]) -> np.ndarray | None:
+def _open(modality: str, path: Path, errors: list[str]) -> np.ndarray | None:
     try:
+        check_modality(modality, path)
         return open_features(path)
     except (ValueError, OSError) as error:
         errors.append(str(error))

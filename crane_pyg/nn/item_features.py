@@ -2,9 +2,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import ParameterDict
+from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.schema import check_modalities
 
 
@@ -31,7 +32,7 @@ class ItemFeatures(torch.nn.Module):
         self.modalities = dict(modalities)
         self.trainable = trainable
         widths = modalities.items() if trainable else ()
-        self.x = ParameterDict({m: torch.zeros(num_items, width) for m, width in widths})
+        self.x = ByModality({m: Parameter(torch.zeros(num_items, width)) for m, width in widths})
 
     @torch.no_grad()
     def start_from(self, data: HeteroData) -> None:

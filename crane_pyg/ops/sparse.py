@@ -195,6 +195,9 @@ class _SpMM(torch.autograd.Function):
 
 
 def _product(rowptr: Tensor, col: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+    if not x.is_cuda and x.dtype in (torch.bfloat16, torch.float16):  # what autocast makes
+        # The CPU has no such product, and sums of many are better in single precision.
+        return _product(rowptr, col, weight.float(), x.float()).to(x.dtype)
     # Into a given output: torch's `mm` fills and copies one of its own, half of its time on a CPU.
     out = x.new_empty(rowptr.numel() - 1, x.size(1))
     if col.numel() == 0:  # which cuSPARSE refuses, as more edges than there are pairs

@@ -2,20 +2,30 @@
 
 import pickle
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.npy import check_finite, check_matrix, open_npy
-from crane_pyg.datasets.tables import existing_file, open_table, read_columns
+from crane_pyg.datasets.tables import open_table, read_columns
+from crane_pyg.limits import check_unpacked, cut, existing_file, read_short_text
 from crane_pyg.preparation.column_choice import choose_column
 
 _BLOCK = 4096
+_UNREADABLE = (
+    *(ValueError, EOFError, OSError, AttributeError, TypeError, OverflowError, MemoryError),
+    *(BadZipFile, NotImplementedError, zlib.error),
+)
+_OF_NUMPY = {
+    *(torch.float64, torch.float32, torch.float16, torch.complex64, torch.complex128, torch.bool),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8),
+}
 
 
 class Aligned(NamedTuple):
@@ -111,27 +121,62 @@ def _load_npy(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 
 def _load_npz(path: Path) -> tuple[np.ndarray, list[str] | None]:
+    _check_archive(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {name: archive[name] for name in ("ids", "features") if name in archive}
-    except (ValueError, EOFError, OSError, AttributeError, TypeError, BadZipFile) as error:
-        raise ValueError(f"'{path}' must be an '.npz' file of numbers (got: {error})") from error
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"'{path}' must be an '.npz' file of numbers (got: {cut(str(error))})"
+        ) from error
     return _pair(path, found)
 
 
 def _load_pt(path: Path) -> tuple[np.ndarray, list[str] | None]:
+    _check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pickle's protocol, where an error follows
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except (*_UNREADABLE, pickle.UnpicklingError, RuntimeError, LookupError) as error:
+        reason = cut(str(error).partition("\n")[0] or type(error).__name__)
         raise ValueError(f"'{path}' must hold tensors and no code (got: {reason})") from error
     if isinstance(found, torch.Tensor):
-        return _array(found), None
+        return _of_tensor(path, found), None
     if not isinstance(found, dict):
         raise ValueError(f"'{path}' must hold a tensor or a dictionary (got {type(found)})")
-    return _pair(path, found)
+    return _pair(path, {str(name): _plain(path, name, value) for name, value in found.items()})
+
+
+def _plain(path: Path, name: str, value: Any) -> np.ndarray:
+    """What a ``.pt`` file holds under a name: a tensor, or a list of ids."""
+    if isinstance(value, torch.Tensor):
+        return _of_tensor(path, value)
+    if isinstance(value, list | tuple) and all(isinstance(x, str | int) for x in value):
+        return np.array(value, dtype=object)
+    if name in ("ids", "features"):
+        raise ValueError(f"'{path}' must hold a tensor of {name} (got {type(value).__name__})")
+    return np.empty(0)
+
+
+def _of_tensor(path: Path, x: torch.Tensor) -> np.ndarray:
+    try:
+        check_unpacked(path, x.numel() * x.element_size())
+        x = x.detach().resolve_conj().resolve_neg()
+        return (x if x.dtype in _OF_NUMPY else x.float()).numpy()
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        kind = f"{x.dtype}, {x.layout}, on {x.device}"
+        raise ValueError(f"'{path}' must hold dense tensors of numbers (got {kind})") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuses a zip archive that unpacks to far more than it is; other files pass."""
+    try:
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (BadZipFile, ValueError, OSError, EOFError, NotImplementedError):
+        return
+    check_unpacked(path, unpacked)
 
 
 def _load_parquet(path: Path) -> tuple[np.ndarray, list[str] | None]:
@@ -153,26 +198,16 @@ def _load_parquet(path: Path) -> tuple[np.ndarray, list[str] | None]:
         raise ValueError(f"'{path}' must have rows of one length (got: {error})") from error
 
 
-def _pair(path: Path, found: dict[str, Any]) -> tuple[np.ndarray, list[str]]:
+def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
     if not {"ids", "features"} <= found.keys():
         raise ValueError(f"'{path}' must hold 'ids' and 'features' (got {sorted(map(str, found))})")
-    return _array(found["features"]), _names(_array(found["ids"]))
-
-
-def _array(values: Any) -> np.ndarray:
-    if isinstance(values, torch.Tensor):
-        values = values.detach()
-        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    return np.asarray(values)
+    return found["features"], _names(found["ids"])
 
 
 def _read_ids(path: Path) -> list[str]:
     if path.suffix == ".npy":
         return _names(open_npy(path))
-    try:
-        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"'{path}' must be UTF-8, an id per line (got: {error})") from error
+    return read_short_text(path).removesuffix("\n").split("\n")
 
 
 def _names(ids: np.ndarray) -> list[str]:

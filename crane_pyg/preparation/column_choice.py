@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from crane_pyg.datasets.columns import USUAL_NAMES, Role
 from crane_pyg.datasets.tables import Table
+from crane_pyg.limits import shown
 
 
 def choose_column(
@@ -26,7 +27,7 @@ def choose_column(
     if given is not None:
         if given not in table.columns:
             raise ValueError(
-                f"'{table.path}' has no column {given!r} for {option} (got {table.columns})"
+                f"'{table.path}' has no column {given!r} for {option} (got {shown(table.columns)})"
             )
         return given
     found = [column for column in table.columns if _plain(column) in USUAL_NAMES[role]]
@@ -38,7 +39,7 @@ def choose_column(
     if not found and needed:
         raise ValueError(
             f"'{table.path}' has no column with a usual name for the {role}, say which with "
-            f"{option} (got {table.columns})"
+            f"{option} (got {shown(table.columns)})"
         )
     return found[0] if found else None
 

@@ -13,10 +13,11 @@ def pictures_by_id(folder: Path, items: Sequence[str]) -> list[Path | None]:
     """Finds ``<item id>.jpg`` (or .png, .webp, ...) in a folder; :obj:`None` where there is none.
 
     Raises:
-        ValueError: if there is no such folder, or two pictures for one item.
+        ValueError: if there is no such folder, two pictures for one item, or a link out of the
+            folder.
     """
     _check_folder(folder)
-    wanted = set(items)
+    root, wanted = folder.resolve(), set(items)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and path.stem in wanted:
@@ -25,6 +26,8 @@ def pictures_by_id(folder: Path, items: Sequence[str]) -> list[Path | None]:
                     f"'{folder}' must hold one picture for an item "
                     f"(got '{found[path.stem].name}' and '{path.name}')"
                 )
+            if not path.resolve().is_relative_to(root):
+                raise ValueError(f"'{path}' must stay inside '{folder}' (got a link out of it)")
             found[path.stem] = path
     return [found.get(item) for item in items]
 

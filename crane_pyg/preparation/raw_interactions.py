@@ -10,6 +10,7 @@ import pandas as pd
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.splits import TEST, TRAIN, VAL
 from crane_pyg.datasets.tables import Table
+from crane_pyg.limits import shown
 
 NOTHING = {"", "nan", "null", "none", "<na>", "n/a", "nat"}  # how programs write a missing value
 LABELS = {
@@ -98,7 +99,7 @@ class _Column:
     def refuse(self, values: list[str], position: int, expected: str) -> None:
         raise ValueError(
             f"{self.table.where(self.num_rows + position)}, column '{self.column}': must be "
-            f"{expected} (got {values[position]!r})"
+            f"{expected} (got {shown(values[position])})"
         )
 
 
@@ -135,11 +136,7 @@ class _Times(_Column):
         if not self._dates:
             number, expected = _numbers(values), "a finite number, as in the first row"
         else:
-            moment = pd.to_datetime(
-                pd.Series(values, dtype=object), utc=True, format="ISO8601", errors="coerce"
-            )
-            expected = "a number of seconds or an ISO date"
-            number = ((moment - _EPOCH) / _SECOND).to_numpy()
+            number, expected = _moments(values), "a number of seconds or an ISO date"
         finite = np.isfinite(number)
         if not finite.all():
             self.refuse(values, int(finite.argmin()), expected)
@@ -172,3 +169,15 @@ _EPOCH, _SECOND = pd.Timestamp(0, tz="UTC"), pd.Timedelta(seconds=1)
 def _numbers(values: list[str]) -> np.ndarray:
     """NaN for what is no number."""
     return pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(np.float64)
+
+
+def _moments(values: list[str]) -> np.ndarray:
+    """Seconds since 1970; NaN for what is no date, or one that pandas cannot count."""
+    texts = pd.Series(values, dtype=object)
+    try:
+        moment = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
+        return ((moment - _EPOCH) / _SECOND).to_numpy()
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        if len(values) == 1:
+            return np.array([np.nan])
+        return np.concatenate([_moments([value]) for value in values])

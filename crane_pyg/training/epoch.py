@@ -46,7 +46,8 @@ def train_epoch(
         optimizer.zero_grad()
         terms = model.loss(data, user, pos, neg)
         loss = torch.stack(list(terms.values())).sum()
-        torch.autograd.backward(loss)
+        with torch.autocast(loss.device.type, enabled=False):  # backward repeats forward's types
+            torch.autograd.backward(loss)
         optimizer.step()
         for name, value in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0) + value.detach()

@@ -53,7 +53,8 @@ def evaluate(
 
     Raises:
         ValueError: if the split, the protocol or a metric is unknown, the split is empty, a
-            cut-off exceeds the catalogue, or items have no features to measure diversity by.
+            cut-off exceeds the catalogue, items have no features to measure diversity by, or a
+            score is not finite.
     """
     held_out = held_out_edges(data, split)
     hidden = excluded_edges(data, split, protocol)
@@ -86,7 +87,8 @@ def rank(
         items ``[B, k]`` and their scores, best first; what is left out has minus infinity.
 
     Raises:
-        ValueError: if ``k`` exceeds the catalogue.
+        ValueError: if ``k`` exceeds the catalogue or, after the last block, if a score was not
+            finite.
     """
     num_items = data["item"].num_nodes
     if k > num_items:
@@ -96,13 +98,17 @@ def rank(
     with torch.no_grad():
         score_of = model.scorer(data)
     model.train(training)
+    finite = torch.ones((), dtype=torch.bool, device=users.device)
     blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
     for block, (row, item) in blocks:
         with torch.no_grad():
             score = score_of(block)
         score[row, item] = -torch.inf
         top = score.topk(k)
+        finite &= (top.values < torch.inf).all()  # to topk NaN is greater than any number
         yield top.indices, top.values
+    if not finite:
+        raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
 
 
 def held_out_edges(data: HeteroData, split: HeldOutSplit) -> Tensor:

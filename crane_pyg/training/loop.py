@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
+from crane_pyg.ranges import check_range
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
@@ -71,8 +72,8 @@ def fit(
             it returns true, and what it raises ends it.
 
     Raises:
-        ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
-            checkpoint belongs to a run with other arguments.
+        ValueError: if an argument is out of range, a split is empty, the loss or a score is not
+            finite, or the checkpoint belongs to a run with other arguments.
     """
     epochs, batch_size, lr, patience, eval_every, monitor = training_settings(
         model,
@@ -86,9 +87,8 @@ def fit(
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    for name, value in {**counts, "eval_every": eval_every}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1 (got {value})")
+    for name, value in {**counts, "eval_every": eval_every, "lr": lr}.items():
+        check_range(name, value)
     if device is None:
         device = next(itertools.chain(model.parameters(), model.buffers())).device
     device = torch.device(device)

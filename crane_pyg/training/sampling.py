@@ -13,10 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 class TripletSampler:
-    """One epoch of (user, positive, negative) batches each time it is iterated.
+    r"""One epoch of (user, positive, negative) batches each time it is iterated.
 
     Every training edge is a positive once an epoch, in a fresh order; negatives are uniform over
-    the items that the user did not take in training.
+    the items that the user did not take in training. None is drawn in vain, however few are left:
+    of :math:`N` items with :math:`d_u` taken, a number :math:`t` is drawn below :math:`N - d_u`,
+    and the negative is the :math:`t`-th item that was not taken. Before the taken item
+    :math:`i_j`, the :math:`j`-th from 0, stand :math:`i_j - j` others; so that the negative is
+    :math:`t` plus the number of taken items with :math:`i_j - j \le t`. Iterating never waits for
+    the device.
 
     Args:
         edge_index (Tensor): ``[2, E]`` training edges, users first.
@@ -43,8 +48,15 @@ class TripletSampler:
         self.num_items = num_items
         self.batch_size = batch_size
         self.generator = generator
-        self.taken = torch.unique(edge_index[0] * num_items + edge_index[1])
-        saturated = torch.bincount(self.taken // num_items) >= num_items
+        taken = torch.unique(edge_index[0] * num_items + edge_index[1])
+        owner = taken // num_items
+        degree = torch.bincount(owner)
+        self.num_left = num_items - degree
+        self.first = degree.cumsum(0) - degree
+        rank = torch.arange(taken.numel(), device=taken.device) - self.first[owner]
+        # A user's i_j - j, plus user * num_items: ascending over all users, to be searched as one.
+        self.others_before = taken - rank
+        saturated = self.num_left <= 0
         usable = ~saturated[edge_index[0]]
         if not usable.any():
             raise ValueError("every user took every item: no negative can be drawn")
@@ -92,19 +104,8 @@ class TripletSampler:
         return self.edge_index[:, first + (draw * degree).long().clamp(max=degree - 1)]
 
     def _negatives(self, user: Tensor) -> Tensor:
-        neg = self._draw(user.numel())
-        todo = self._is_taken(user, neg).nonzero().view(-1)
-        while todo.numel():
-            neg[todo] = self._draw(todo.numel())
-            todo = todo[self._is_taken(user[todo], neg[todo])]
-        return neg
-
-    def _draw(self, count: int) -> Tensor:
-        return torch.randint(
-            self.num_items, (count,), generator=self.generator, device=self.taken.device
-        )
-
-    def _is_taken(self, user: Tensor, item: Tensor) -> Tensor:
-        key = user * self.num_items + item
-        slot = torch.searchsorted(self.taken, key).clamp(max=self.taken.numel() - 1)
-        return self.taken[slot] == key
+        # The remainder of 63 random bits: no item is likelier than another by more than N / 2^63.
+        bits = torch.empty_like(user).random_(generator=self.generator)
+        place = bits % self.num_left[user]
+        before = torch.searchsorted(self.others_before, user * self.num_items + place, right=True)
+        return place + before - self.first[user]

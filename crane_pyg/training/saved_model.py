@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.choices import check_choice
 from crane_pyg.files import write_atomically
+from crane_pyg.limits import parse_json
 from crane_pyg.nn.models import MODELS, Recommender
 
 
@@ -44,7 +45,11 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
     check_choice(f"the model of {path}", metadata.get("model"), sorted(MODELS))
-    model = MODELS[metadata["model"]].skeleton(data, **json.loads(metadata["settings"]))
+    settings = parse_json(metadata.get("settings", ""), f"the settings of '{path}'")
+    try:
+        model = MODELS[metadata["model"]].skeleton(data, **settings)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} has settings that its model does not take: {error}") from error
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -1,4 +1,6 @@
+import csv
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -115,6 +117,53 @@ def test_a_file_in_the_place_of_the_screen(capsys, folder, trained):
     assert capsys.readouterr().out == ""
     main(argv)
     assert capsys.readouterr().out == out.read_text()
+
+
+def rename(folder, kind, number, names, **columns):
+    table = pd.DataFrame({number: range(len(names)), "original_id": names, **columns})
+    table.to_csv(folder / f"{kind}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def test_ids_that_end_lines_elsewhere_are_written_and_named(capsys, folder, trained):
+    odd = ["a\rb", "a\u2028b", "a\x0cb", "\ufeffa", "a\x85b", "a\x1cb", "a\r"]
+    users = [*odd, "a\nb", *(f"u{n}" for n in range(NUM_USERS - 8))]
+    rename(folder, "users", "userID", users)
+    rename(folder, "items", "itemID", [f"i\r{n}" for n in range(NUM_ITEMS)])
+    out = trained()
+    asked = folder / "asked"
+    for wanted in (odd, odd[3:]):
+        asked.write_text("\n".join(wanted) + "\n", encoding="utf-8", newline="")
+        main(["recommend", str(folder), "--run", str(out), "--k", "1", "--users-file", str(asked)])
+        rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+        assert [row[0] for row in rows[1:]] == wanted
+        assert {len(row) for row in rows} == {4}
+    asked = folder / "asked.json"
+    asked.write_text(json.dumps(users))
+    main(["recommend", str(folder), "--run", str(out), "--k", "1", "--users-file", str(asked)])
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert [row[0] for row in rows[1:]] == users
+
+
+def test_formulas_are_escaped_where_titles_are_written(capsys, folder, trained):
+    signs = ["=1+1", "+a", "-a", "@a", "\ta", "-5", "+3.5", "plain"]
+    titles = [signs[n % len(signs)] for n in range(NUM_ITEMS)]
+    ids = [f"={n}" for n in range(NUM_ITEMS)]
+    rename(folder, "items", "itemID", ids, title=titles)
+    out = trained()
+
+    def table(*options):
+        main(["recommend", str(folder), "--run", str(out), "--users", "0", *options])
+        return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str)
+
+    plain, escaped = table("--no-escape-formulas"), table()
+    assert set(plain["title"]) <= set(signs)
+    assert set(plain["item"]) <= set(ids)
+    assert escaped["item"].tolist() == [f"'{item}" for item in plain["item"]]
+    for before, after in zip(plain["title"], escaped["title"], strict=True):
+        assert after == (before if before in ("-5", "+3.5", "plain") else f"'{before}")
+    rename(folder, "items", "itemID", ids)
+    assert table()["item"].tolist() == plain["item"].tolist()
+    assert table("--escape-formulas")["item"].tolist() == escaped["item"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_arguments_are_left_alone():
         ({"edge_index": PAIRS - 1}, r"\(got -1 to 0\)"),
         ({"features": {"a": torch.ones(3, 1)}}, r"'a' .*got \(3, 1\)"),
         ({"features": {"a": torch.ones(2)}}, r"'a' .*got \(2,\)"),
+        ({"features": {"x_a": torch.ones(3, 1)}}, r"'x_\.\.\.' \(got 'x_a'\)"),
         ({"masks": {"a": torch.ones(2)}}, r"features of the same modality \(got 'a'\)"),
         (
             {"features": {"a": torch.ones(2, 1)}, "masks": {"a": torch.ones(3)}},

@@ -40,6 +40,15 @@ def test_a_folder_without_a_fault(write):
     assert found.interactions.distinct == report.num_interactions
 
 
+def test_features_that_cannot_be_read_by_their_name_are_an_error(write):
+    folder = write()
+    np.save(folder / "x_feat.npy", np.ones((18, 2)))
+    (error,) = inspect_dataset(folder).errors
+    assert error.startswith(f"'{folder / 'x_feat.npy'}': Features must be called by")
+    with pytest.raises(ValueError, match=r"x_feat\.npy': Features must be called"):
+        MultimodalDataset(folder)
+
+
 def test_all_problems_at_once(write):
     rng = np.random.default_rng(0)
     text = rng.standard_normal((14, 3))

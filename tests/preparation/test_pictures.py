@@ -1,3 +1,6 @@
+import pytest
+
+from crane_pyg.preparation.pictures import pictures_by_id
 from tests.preparation.shop import refused
 
 
@@ -18,6 +21,16 @@ def test_a_link_that_climbs_out(shop):
     (shop.folder / "pics" / "link.png").symlink_to(shop.folder / "log.csv")
     shop.change_item(1, 2, "link.png")
     return ["--images", shop.path("pics")]
+
+
+def test_a_link_that_climbs_out_by_its_name(shop):
+    link = shop.folder / "pics" / "a.png"
+    link.symlink_to(shop.folder / "pics" / "0.png")
+    assert pictures_by_id(link.parent, ["a", "b"]) == [link, None]
+    link.unlink()
+    link.symlink_to(shop.folder / "log.csv")
+    with pytest.raises(ValueError, match=r"a\.png' must stay inside .* \(got a link out of it\)"):
+        pictures_by_id(link.parent, ["a", "b"])
 
 
 @refused(r"items\.csv', line 5, column 'image': must lead to a file \(got 'more'\)")

@@ -91,6 +91,14 @@ def test_bad_arguments(fixed, kwargs, match):
         evaluate(fixed(torch.randn(37, 53)), random_data(), **kwargs)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_model_that_diverged_is_refused(fixed, value):
+    score = torch.randn(37, 53)
+    score[0, 1] = value
+    with pytest.raises(ValueError, match="every score must be finite"):
+        evaluate(fixed(score), random_data())
+
+
 def test_an_empty_split(fixed):
     data = random_data()
     data["user", "interacts", "item"].val_edge_label_index = torch.empty(2, 0, dtype=torch.long)

@@ -62,12 +62,15 @@ def test_early_stopping_counts_evaluations(checkerboard, monkeypatch):
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"epochs": 0}, "epochs must be at least 1 .got 0"),
-        ({"batch_size": 0}, "batch_size must be at least 1 .got 0"),
-        ({"patience": 0}, "patience must be at least 1 .got 0"),
+        ({"epochs": 0}, "epochs must be at least 1 .*got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1 .*got 0"),
+        ({"patience": 0}, "patience must be at least 1 .*got 0"),
         ({"monitor": "AUC"}, "monitor must be one of 'Recall@20', .*got 'AUC'"),
         ({"protocol": "kind"}, "protocol must be one of 'strict', 'mmrec'"),
-        ({"lr": float("inf")}, "the loss is not finite in epoch"),
+        ({"lr": float("inf")}, "lr must be a finite number above 0 .got inf"),
+        ({"lr": -1.0}, "lr must be a finite number above 0 .got -1.0"),
+        ({"lr": 1e30, "epochs": 9}, "the loss is not finite in epoch"),
+        ({"lr": 1e30, "epochs": 1, "batch_size": 9999}, "every score must be finite"),
     ],
 )
 def test_bad_arguments(checkerboard, kwargs, match):

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from crane_pyg.training import TripletSampler
 
@@ -28,6 +29,44 @@ def test_negatives_are_uniform_over_the_items_left():
     assert counts[:5].sum() == 0
     # 20,000 draws over 20 items: a binomial standard deviation is 31.
     assert (counts[5:] - 1000).abs().max() < 5 * 31
+
+
+def test_negatives_follow_the_definition_for_users_of_few_and_of_nearly_all_items():
+    num_items, draws = 7, 4000
+    taken = {0: {3}, 2: {0, 6}, 3: {1, 2, 4}, 4: {0, 1, 2, 3, 4, 5}, 6: {1, 2, 3, 4, 5, 6}}
+    pairs = [(user, item) for user, items in taken.items() for item in items]
+    sampler = TripletSampler(torch.tensor(pairs).T, num_items, 64)
+    sampler.edge_index = sampler.edge_index.repeat(1, draws)
+    user, _, neg = (torch.cat(part) for part in zip(*sampler, strict=True))
+    for u, items in taken.items():
+        count = torch.bincount(neg[user == u], minlength=num_items)
+        left = sorted(set(range(num_items)) - items)
+        expected = draws * len(items) / len(left)
+        assert count.sum() == count[left].sum() == draws * len(items)
+        # The squared deviations follow chi-square: its mean, and six of its deviations above that.
+        spread = float(((count[left] - expected) ** 2 / expected).sum())
+        assert spread < len(left) - 1 + 6 * (2 * (len(left) - 1)) ** 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("left", [[5], [0, 2999]])
+def test_a_user_of_nearly_all_items_costs_no_more_than_others(left):
+    num_items = 3000
+    item = torch.tensor(sorted(set(range(num_items)) - set(left)))
+    sampler = TripletSampler(torch.stack([torch.zeros_like(item), item]), num_items, num_items)
+    with CountDraws() as mode:
+        ((_, _, neg),) = list(sampler)
+    assert set(neg.tolist()) == set(left)
+    assert mode.draws == 1  # rejection would draw thousands of times
+
+
+class CountDraws(TorchDispatchMode):
+    """Counts how often numbers are drawn, beside the order of the edges."""
+
+    draws = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.draws += func._schema.name.startswith(("aten::random", "aten::randint", "aten::rand_"))
+        return func(*args, **(kwargs or {}))
 
 
 def test_one_generator_state_gives_one_epoch():

@@ -1,7 +1,6 @@
 """The Amazon 2014 data as a data set of PyG."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from crane_pyg.datasets.folder import METADATA
 from crane_pyg.datasets.multimodal import MultimodalDataset
 from crane_pyg.datasets.npy import find_features
 from crane_pyg.datasets.splits import Split
+from crane_pyg.datasets.writer import file_sizes
+from crane_pyg.limits import read_json
 from crane_pyg.ops.fill import Missing
 
 
@@ -29,7 +30,8 @@ class AmazonMultimodal(MultimodalDataset):
     - the original ``reviews_<Category>_5.json.gz``, ``meta_<Category>.json.gz`` and
       ``image_features_<Category>.b``: converted once, see
       :func:`~crane_pyg.datasets.convert_amazon`, to the folder ``<root>/processed/<name>``, with
-      the ids in ``users.csv`` and ``items.csv``; again if they change. What is missing of them is
+      the ids in ``users.csv`` and ``items.csv``; again if they change, or if what was
+      converted was cut. What is missing of them is
       downloaded.
 
     The paper draws ``split='random'`` with ``min_user_interactions=4``, which drops nobody here.
@@ -134,7 +136,7 @@ class AmazonMultimodal(MultimodalDataset):
 
     def _is_converted(self) -> bool:
         about = self._about()
-        if "originals" not in about or self.force_reload:
+        if not about or self.force_reload or not self._is_whole(about["bytes"]):
             return False
         originals = fingerprint(Path(self.raw_dir), self.category)
         is_current = originals.items() <= about["originals"].items()
@@ -143,9 +145,15 @@ class AmazonMultimodal(MultimodalDataset):
     def _about(self) -> dict[str, Any]:
         """What the conversion noted; nothing where there was none."""
         try:
-            return json.loads((self._folder / METADATA).read_text(encoding="utf-8"))
+            about = read_json(self._folder / METADATA)
         except (OSError, ValueError):
             return {}
+        known = ("originals", "text_encoder", "merged", "counts", "bytes")
+        return about if isinstance(about, dict) and all(name in about for name in known) else {}
+
+    def _is_whole(self, sizes: object) -> bool:
+        """Whether the files of the conversion are as long as it noted."""
+        return isinstance(sizes, dict) and sizes.items() <= file_sizes(self._folder).items()
 
     def _merged(self, kind: str) -> int:
         return 0 if self._preprocessed else self._about()["merged"][kind]

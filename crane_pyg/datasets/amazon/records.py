@@ -11,16 +11,17 @@ from typing import Any
 
 from tqdm import tqdm
 
+from crane_pyg.limits import check_limit, check_unpacked, limit
+
 _BLOCK = 2**20
-_MAX_LINE = 2**24
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yields the lines of a gzipped file that are not blank, and their numbers from 1.
 
     Raises:
-        ValueError: if the file is no gzip file, is cut off or damaged, or a line has more than
-            16 MiB.
+        ValueError: if the file is no gzip file, is cut off or damaged, or a line or the whole
+            is longer than :mod:`crane_pyg.limits` allow.
     """
     number, rest = 0, b""
     for block in _read_blocks(path):
@@ -30,8 +31,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             number += 1
             if line.strip():
                 yield number, line
-        if len(rest) > _MAX_LINE:
-            raise ValueError(f"'{path}', line {number + 1}: is longer than {_MAX_LINE:,} bytes")
+        check_limit("LINE", len(rest), f"'{path}', line {number + 1}: bytes")
     if rest.strip():
         yield number + 1, rest
 
@@ -55,8 +55,9 @@ def parse_record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except (RecursionError, MemoryError) as error:
         raise ValueError(f"{where}: is nested too deeply (got {_excerpt(text)})") from error
     except (ValueError, SyntaxError, TypeError) as error:
+        reason = f"{error}, " if len(text) > limit("LITERAL") else ""
         raise ValueError(
-            f"{where}: must be a JSON object or a Python literal (got {_excerpt(text)})"
+            f"{where}: must be a JSON object or a Python literal (got {reason}{_excerpt(text)})"
         ) from error
     if not isinstance(record, dict):
         raise ValueError(f"{where}: must hold a record with names (got {_excerpt(text)})")
@@ -67,6 +68,7 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
+        check_limit("LITERAL", len(text), "characters of a Python literal")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python does not know
             return ast.literal_eval(text)
@@ -94,5 +96,6 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
             if not block:
                 return
             done += len(block)
+            check_unpacked(path, done, stored.tell())
             bar.update(stored.tell() - bar.n)
             yield block

@@ -3,9 +3,10 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Linear, ModuleDict, Parameter
+from torch.nn import Linear, Parameter
 
 from crane_pyg.choices import check_choice
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.ops import AttentionImpl, tanh_attention, unit_rows
 
 
@@ -64,9 +65,9 @@ class RecursiveCrossModalAttention(torch.nn.Module):
 
         joint = sum(channels.values())
         self.lin_joint = Linear(joint, joint)
-        self.lin_anchor = ModuleDict({m: Linear(joint, d, bias=False) for m, d in channels.items()})
-        self.lin_attn = ModuleDict({m: Linear(d, d, bias=False) for m, d in channels.items()})
-        self.lin_self = ModuleDict({m: Linear(d, d, bias=False) for m, d in channels.items()})
+        self.lin_anchor = ByModality({m: Linear(joint, d, bias=False) for m, d in channels.items()})
+        self.lin_attn = ByModality({m: Linear(d, d, bias=False) for m, d in channels.items()})
+        self.lin_self = ByModality({m: Linear(d, d, bias=False) for m, d in channels.items()})
         self.gain = Parameter(torch.ones(len(channels))) if gain else None
         self.reset_parameters()
 

@@ -2,10 +2,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import ModuleDict
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import Linear
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.fusion.base import Fusion
 
 
@@ -20,7 +20,7 @@ class ProjectingFusion(Fusion):
         self, modalities: Mapping[str, int], channels: int = 64, *, center: bool = True
     ) -> None:
         super().__init__(modalities, channels, center=center)
-        self.lin = ModuleDict(
+        self.lin = ByModality(
             {
                 m: Linear(width, channels, bias=False, weight_initializer="glorot")
                 for m, width in modalities.items()
@@ -38,5 +38,5 @@ class ProjectingFusion(Fusion):
         for m, x in self.unit_features(data).items():
             basis = self.singular_vectors(x)
             xs[m] = x @ basis
-            self.get_parameter(f"lin.{m}.weight").zero_()[: basis.size(1)] = basis.T
+            self.lin[m].weight.zero_()[: basis.size(1)] = basis.T
         return xs

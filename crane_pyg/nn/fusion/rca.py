@@ -2,10 +2,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import ModuleDict
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import ProfileAggregation, UserProfile
 from crane_pyg.nn.fusion.base import Space
 from crane_pyg.nn.fusion.projecting import ProjectingFusion
@@ -50,7 +50,7 @@ class RCAFusion(ProjectingFusion):
         impl: AttentionImpl = "auto",
     ) -> None:
         super().__init__(modalities, channels, center=center)
-        self.profile = ModuleDict({m: UserProfile(profile, channels) for m in modalities})
+        self.profile = ByModality({m: UserProfile(profile, channels) for m in modalities})
         self.rca = RecursiveCrossModalAttention(
             dict.fromkeys(modalities, channels),
             num_rounds,
@@ -85,5 +85,5 @@ class RCAFusion(ProjectingFusion):
             data: as :meth:`forward` takes it.
         """
         for m in self.modalities:
-            torch.nn.init.eye_(self.get_parameter(f"rca.lin_self.{m}.weight"))
+            torch.nn.init.eye_(self.rca.lin_self[m].weight)
         return super().warm_start(data)

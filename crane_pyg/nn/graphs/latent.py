@@ -2,10 +2,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleDict, Parameter
+from torch.nn import Linear, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.graphs.base import ItemGraph
 from crane_pyg.nn.graphs.edges import Edges, sum_edges
 from crane_pyg.nn.graphs.frozen import FrozenItemGraph
@@ -53,7 +54,7 @@ class LatentItemGraph(ItemGraph):
         self.k = k
         self.skip = skip
         self.features = ItemFeatures(num_items, modalities, trainable_features)
-        self.lin = ModuleDict({m: Linear(width, feature_dim) for m, width in modalities.items()})
+        self.lin = ByModality({m: Linear(width, feature_dim) for m, width in modalities.items()})
         self.modality_logit = Parameter(torch.zeros(len(modalities)))
         self.raw = FrozenItemGraph(dict.fromkeys(modalities, 1.0), k, cosine=True)
 

@@ -101,7 +101,8 @@ class RefreshedItemGraph(ItemGraph):
         if degree := self.degree:
             item = graph.dst[::degree].long()
             self.neighbor.zero_()[item] = graph.col.long().view(-1, degree)
-            self.neighbor_weight.zero_()[item] = self._built.weight.view(-1, degree)
+            weight = self._built.weight.to(self.neighbor_weight.dtype)
+            self.neighbor_weight.zero_()[item] = weight.view(-1, degree)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Self:
         out: Self = super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]

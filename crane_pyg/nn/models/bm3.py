@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict
+from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.item_features import ItemFeatures
 from crane_pyg.nn.models.recommender import Preset, Recommender
@@ -99,7 +100,7 @@ class BM3(Recommender):
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.features = ItemFeatures(num_items, modalities, trainable_features)
-        self.lin = ModuleDict({m: Linear(width, embedding_dim) for m, width in modalities.items()})
+        self.lin = ByModality({m: Linear(width, embedding_dim) for m, width in modalities.items()})
         self.predictor = Linear(embedding_dim, embedding_dim)
         self.reset_parameters()
 

@@ -89,7 +89,7 @@ class CRANESettings(RankingSettings):
         only_modalities: names of the modalities to use. (default: all)
 
     Raises:
-        ValueError: if a choice is unknown.
+        ValueError: if a choice is unknown, or a number out of range.
     """
 
     embedding_dim: int = 64

@@ -17,7 +17,7 @@ from crane_pyg.nn.models.dgvae_factors import (
     attend,
     mutual_information_loss,
 )
-from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.models.recommender import Preset, Recommender, single_precision
 from crane_pyg.nn.user_item import history_graph
 from crane_pyg.ops import CSRGraph, csr_graph, dropout, spmm, unit_rows
 from crane_pyg.schema import check_modalities, modalities
@@ -150,6 +150,7 @@ class DGVAE(Recommender):
         self.words.reset_parameters()
         self.step.zero_()
 
+    @single_precision
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         log_c, smooth = self._assign(noise=False), self._smooth_encoder(data)
         users = torch.arange(data["user"].num_nodes, device=self.step.device)
@@ -161,6 +162,7 @@ class DGVAE(Recommender):
         blocks = (x.chunk(self.items.prototype.num_embeddings, dim=1) for x in (user, item))
         return reduce(torch.logaddexp, (u @ i.T for u, i in zip(*blocks, strict=True)))
 
+    @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """The loss of the batch's distinct users with all their items; ``neg`` is not used."""
         self.step += int(self.training)

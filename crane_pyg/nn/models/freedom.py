@@ -4,11 +4,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict
+from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.graphs import DegreeThinning, FrozenItemGraph, ItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
@@ -89,7 +90,7 @@ class FREEDOM(Recommender):
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.features = ItemFeatures(num_items, modalities, trainable_features)
-        self.lin = ModuleDict(
+        self.lin = ByModality(
             {m: Linear(width, embedding_dim, bias=False) for m, width in modalities.items()}
         )
         self.item_graph = item_graph or FrozenItemGraph(

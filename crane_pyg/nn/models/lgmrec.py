@@ -5,15 +5,16 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, ModuleDict
+from torch.nn import Embedding
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
-from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.models.recommender import Preset, Recommender, single_precision
 from crane_pyg.nn.objectives import BPRLoss, Norm, Objective, RankingLoss, Triplets
 from crane_pyg.ops import spmm
 from crane_pyg.schema import VISUAL, check_modalities, modalities, sizes
@@ -137,6 +138,7 @@ class LGMRec(Recommender):
         reset(self.lin)
         reset(self.hyperedge)
 
+    @single_precision
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return self.views(data)[0]
 
@@ -165,8 +167,7 @@ class LGMRec(Recommender):
         taken = to_user.unweighted()
         x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
         # The features are wide and the sums over them many: both maps go in one pass.
-        names = (f"lin.{modality}.weight", f"hyperedge.{modality}.weight")
-        weights: list[Tensor] = [self.get_parameter(name) for name in names]
+        weights = [self.lin[modality].weight, self.hyperedge[modality].weight]
         item = F.linear(x, torch.cat(weights)).masked_fill(~mask.unsqueeze(1), 0)
         user = spmm(taken, item)
         count = spmm(taken, mask.to(x.dtype).unsqueeze(1)).clamp(min=1)
@@ -192,6 +193,7 @@ class LGMRec(Recommender):
             return (logit / self.temperature).softmax(1)
         return F.dropout(F.gumbel_softmax(logit, self.temperature), self.dropout)
 
+    @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z, h = self.views(data)
         items = torch.stack([pos, neg])
@@ -234,8 +236,8 @@ def _contrast(x: Tensor, y: Tensor, row: Tensor, temperature: float) -> Tensor:
     return (count * (total - (anchor * other[row]).sum(1))).sum()
 
 
-def _glorot(modalities: Mapping[str, int], channels: int) -> ModuleDict:
-    return ModuleDict(
+def _glorot(modalities: Mapping[str, int], channels: int) -> ByModality[Linear]:
+    return ByModality(
         {
             m: Linear(width, channels, bias=False, weight_initializer="glorot")
             for m, width in modalities.items()

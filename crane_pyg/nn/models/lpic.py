@@ -3,10 +3,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, Parameter
+from torch.nn import Embedding, Linear, Parameter
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import BipartiteConv, light_gcn_propagation
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import (
@@ -98,7 +99,7 @@ class LPIC(Recommender):
         self.out_channels = (len(modalities) + 2) * embedding_dim
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
-        self.lin = ModuleDict(
+        self.lin = ByModality(
             {m: Linear(width, embedding_dim, bias=False) for m, width in modalities.items()}
         )
         self.fuse = Linear((1 + len(modalities)) * embedding_dim, embedding_dim, bias=False)

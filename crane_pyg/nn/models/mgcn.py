@@ -3,11 +3,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, Sequential, Sigmoid, Tanh
+from torch.nn import Embedding, Linear, Sequential, Sigmoid, Tanh
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import item_view_propagation, light_gcn_propagation
 from crane_pyg.nn.graphs import FrozenItemGraph
 from crane_pyg.nn.item_features import ItemFeatures
@@ -105,10 +106,10 @@ class MGCN(Recommender):
         self.user_embedding = Embedding(num_users, d)
         self.item_embedding = Embedding(num_items, d)
         self.features = ItemFeatures(num_items, modalities, trainable_features)
-        self.item_graphs = ModuleDict(
+        self.item_graphs = ByModality(
             {m: FrozenItemGraph({m: 1.0}, k, cosine=True) for m in modalities}
         )
-        self.gate = ModuleDict(
+        self.gate = ByModality(
             {m: Sequential(Linear(w, d), Linear(d, d), Sigmoid()) for m, w in modalities.items()}
         )
         self.attention = Sequential(Linear(d, d), Tanh(), Linear(d, 1, bias=False))

@@ -4,11 +4,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, ModuleList, Parameter
+from torch.nn import Embedding, Linear, ModuleList, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import WeightedSumConv
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.recommender import Preset, Recommender
@@ -92,12 +93,15 @@ class MMGCN(Recommender):
         self.out_channels = embedding_dim
         self.embedding = Embedding(num_users + num_items, embedding_dim)  # users first
         self.embedding.weight.requires_grad_(train_embeddings)
-        self.gcn = ModuleDict()
-        for m, width in modalities.items():
-            latent = latent_dim if m in projected else None
-            gcn = ModalityGCN(num_users, width, embedding_dim, num_layers, latent)
+        latent = {m: latent_dim if m in projected else None for m in modalities}
+        self.gcn = ByModality(
+            {
+                m: ModalityGCN(num_users, width, embedding_dim, num_layers, latent[m])
+                for m, width in modalities.items()
+            }
+        )
+        for gcn in self.gcn.values():
             gcn.preference.requires_grad_(train_embeddings)
-            self.gcn[m] = gcn
         self._means = KeptFor[tuple[CSRGraph, CSRGraph]]()
         self.reset_parameters()
 
@@ -134,7 +138,7 @@ class MMGCN(Recommender):
         items, item_rows = torch.unique(ids, return_inverse=True)
         z_user, z_item = self._embed(data, (users, items))
         z_user, z_item = F.embedding(user_row, z_user), F.embedding(item_rows, z_item)
-        preferences = [self.get_parameter(f"gcn.{m}.preference") for m in self.gcn]
+        preferences = [gcn.preference for gcn in self.gcn.values()]
         identities = [self.embedding(user), self.embedding(ids + self.size[0])]
         return self.objective(
             Triplets(z_user, z_item, user, ids), embeddings=[*identities, *preferences]

@@ -1,8 +1,10 @@
 import inspect
 from collections.abc import Callable, Mapping
+from functools import wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
@@ -12,12 +14,32 @@ from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective, RankingName, RankingSettings
 from crane_pyg.nn.user_item import user_item_graphs
 from crane_pyg.ops import CSRGraph
+from crane_pyg.ranges import check_arguments
 from crane_pyg.schema import USER_TO_ITEM
 
 # Arguments that are of the data, or objects, and so no settings of a command.
 _NOT_SETTINGS = {"data", "num_users", "num_items", "modalities", "ranking", "item_graph"}
 
 _RANKING = dict(inspect.signature(RankingSettings).parameters)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def single_precision(
+    method: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R]:
+    """A method of a model that autocast leaves in the precision of the parameters.
+
+    For models that divide by what is nearly zero: in half precision it is zero.
+    """
+
+    @wraps(method)
+    def in_its_own(model: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.autocast(next(model.parameters()).device.type, enabled=False):
+            return method(model, *args, **kwargs)
+
+    return in_its_own
 
 
 class Preset(NamedTuple):
@@ -36,6 +58,10 @@ class Recommender(nn.Module):
     :class:`~crane_pyg.nn.objectives.RankingLoss` may take the place of its own, as the argument
     ``ranking`` or within ``objective``. A model with a likelihood of its own has neither, and may
     overwrite :meth:`scores`.
+
+    Raises:
+        ValueError: if a setting has a number that no setting of its name can have, see
+            :func:`~crane_pyg.ranges.check_range`.
     """
 
     objective: Objective | None = None
@@ -57,6 +83,11 @@ class Recommender(nn.Module):
     propagates: ClassVar[bool] = True
     """Whether embeddings depend on the user-item graph, not on learned tables and features
     alone."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Before anything is made of them: numbers mean the same in every model.
+        check_arguments(cls.__init__, None, *args, **kwargs)
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         super().__init__()

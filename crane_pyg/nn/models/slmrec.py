@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, ModuleList
+from torch.nn import Embedding, Linear, ModuleList
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import BipartiteConv
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.nn.objectives import info_nce_loss
@@ -88,7 +89,7 @@ class SLMRec(Recommender):
         d, count = embedding_dim, len(modalities)
         self.user_embedding = Embedding(num_users, d)
         self.item_embedding = Embedding(num_items, d)
-        self.lin_feature = ModuleDict({m: Linear(width, d) for m, width in modalities.items()})
+        self.lin_feature = ByModality({m: Linear(width, d) for m, width in modalities.items()})
         self.lin_user = Linear((1 + count) * d, d)
         self.lin_item = Linear((1 + count) * d, d)
         widths = [d] * (count - 1) + [d if count == 1 else d // 2]  # the last task is the coarsest
@@ -149,11 +150,10 @@ class SLMRec(Recommender):
     def _features(self, data: HeteroData, modality: str) -> Tensor:
         """Projected features, in unit rows before that; a masked row counts as zeros."""
         x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
-        weight = self.get_parameter(f"lin_feature.{modality}.weight")
-        bias = self.get_parameter(f"lin_feature.{modality}.bias")
+        lin = self.lin_feature[modality]
         # Divided after the projection, which is narrower.
         norm = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-12)
-        return (F.linear(x, weight) / norm).masked_fill(~mask.unsqueeze(1), 0) + bias
+        return (F.linear(x, lin.weight) / norm).masked_fill(~mask.unsqueeze(1), 0) + lin.bias
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         users, items = self._channels(data, user, pos)

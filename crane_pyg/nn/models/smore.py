@@ -4,11 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, ModuleList, Parameter, Sequential, Tanh
+from torch.nn import Embedding, Linear, ModuleList, Parameter, Sequential, Tanh
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from typing_extensions import Self
 
+from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import item_view_propagation, light_gcn_propagation
 from crane_pyg.nn.graphs import FrozenItemGraph, PooledItemGraph
 from crane_pyg.nn.item_features import ItemFeatures
@@ -132,7 +133,7 @@ class SMORE(Recommender):
         neighbours = {m: (visual_k or k) if m in VISUAL else k for m in modalities}
         graphs = [FrozenItemGraph({m: 1.0}, n, cosine=True) for m, n in neighbours.items()]
         self.item_graph = PooledItemGraph(graphs)
-        self.lin = ModuleDict({m: Linear(width, d) for m, width in modalities.items()})
+        self.lin = ByModality({m: Linear(width, d) for m, width in modalities.items()})
         count = len(modalities)
         # Of each modality, then of what is fused; real and imaginary parts.
         self.filter = Parameter(torch.empty(1 + count, d // 2 + 1, 2))

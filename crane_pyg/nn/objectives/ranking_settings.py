@@ -10,6 +10,7 @@ from crane_pyg.nn.objectives.losses import Reduction
 from crane_pyg.nn.objectives.negatives import Negatives
 from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity
 from crane_pyg.nn.objectives.softmax import SampledSoftmax
+from crane_pyg.ranges import check_range
 
 RankingName = Literal["bpr", "softmax", "ccl"]
 RANKING_LOSSES: dict[RankingName, Callable[..., RankingLoss]] = {
@@ -38,7 +39,7 @@ class RankingSettings:
         ranking_negative_weight: of ``'ccl'``. (default: ``10``)
 
     Raises:
-        ValueError: if a choice is unknown.
+        ValueError: if a choice is unknown, or a number out of range.
     """
 
     ranking: RankingName = "bpr"
@@ -51,6 +52,7 @@ class RankingSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
+            check_range(field.name, getattr(self, field.name))
             if options_of(field.type):
                 check_choice(field.name, getattr(self, field.name), field.type)
 

@@ -26,8 +26,8 @@ def test_nothing_is_evaluated(tmp_path, name, line):
 
 
 def test_a_line_has_an_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "_MAX_LINE", 5000)
+    monkeypatch.setenv("CRANE_PYG_MAX_LINE", "5000")
     path = write(tmp_path) / "raw" / REVIEWS
     edit_lines(path, lambda lines: [*lines, b"x" * 9000])
-    with pytest.raises(ValueError, match=rf"{REVIEWS}', line \d+: is longer than 5,000 bytes"):
+    with pytest.raises(ValueError, match=rf"{REVIEWS}', line \d+: bytes: must be at most 5,000"):
         AmazonMultimodal(tmp_path, "baby")

@@ -104,6 +104,16 @@ def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     assert evaluate(model, checkerboard, "test", ks=(2,))["Recall@2"] > 0.9
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_it_trains_under_autocast(build_descending, checkerboard, dtype):
+    model = build_descending(checkerboard)
+    with torch.autocast("cpu", dtype=dtype):
+        result = fit(model, checkerboard, epochs=2, batch_size=128, lr=0.01, progress=False)
+    assert result.epochs == 2
+    assert all(embedding.isfinite().all() for embedding in model(checkerboard))
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
 def test_scores_are_of_the_whole_catalogue_and_the_callers_to_overwrite(build, checkerboard):
     model = build(checkerboard)
     train_once(model, checkerboard)
@@ -277,6 +287,26 @@ def test_a_second_set_of_other_sizes_and_widths(build, checkerboard):
     assert (user.shape, item.shape) == ((3, model.out_channels), (5, model.out_channels))
 
 
+def test_modalities_may_be_called_as_attributes_of_modules_are_and_hold_dots(build):
+    names = ["keys", "items", "type", "pop", "to", "training", "my.visual", "my", "a b"]
+    items = torch.arange(24)
+    data = build_hetero_data(
+        torch.stack([items % 6, items]),
+        (items >= 20).long() + (items >= 22).long(),
+        num_users=6,
+        num_items=24,
+        features={name: torch.randn(24, 3) for name in names},
+    )
+    model = build(data)
+    fit(model, data, epochs=1, batch_size=4, progress=False)
+    again = build(data).eval()
+    again.load_state_dict(model.state_dict())
+    model.start_epoch(data)
+    again.start_epoch(data)
+    for a, b in zip(model(data), again(data), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_copy_scores_the_same(build, checkerboard):
     model = build(checkerboard).eval()
     model.start_epoch(checkerboard)
@@ -349,6 +379,18 @@ def test_presets_construct(build, checkerboard):
     for preset in build.model.presets.values():
         small = {"embedding_dim": 8} | {k: 3 for k in ("k", "visual_k") if k in preset.model}
         build(checkerboard, **preset.model | small)(checkerboard)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("embedding_dim", 0), ("l2", -1.0), ("num_layers", -3), ("num_layers", 10**9)],
+)
+def test_nonsense_is_refused_before_anything_is_made(build, checkerboard, name, value):
+    if name not in build.model.settings():
+        pytest.skip("it has no such setting")
+    for construct in (build.model.from_data, build.model.from_settings):
+        with pytest.raises(ValueError, match=rf"^{name} must be .*got {value}\)"):
+            construct(checkerboard, **{name: value})
 
 
 def test_unknown_presets_are_named(build, checkerboard):
