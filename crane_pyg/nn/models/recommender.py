@@ -35,7 +35,7 @@ def single_precision(
     """
 
     @wraps(method)
-    def in_its_own(model: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def in_its_own(model: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with torch.autocast(next(model.parameters()).device.type, enabled=False):
             return method(model, *args, **kwargs)
 
