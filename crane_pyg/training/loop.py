@@ -100,7 +100,13 @@ def fit(
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
     else:
-        sampler = TripletSampler.from_data(data, batch_size, generator, model.reads_histories)
+        sampler = TripletSampler.from_data(
+            data,
+            batch_size,
+            generator,
+            once_per_user=model.reads_histories,
+            among_taken=model.scores_unseen,
+        )
         optimizer = build_optimizer(model, lr)
         run_epoch = partial(train_epoch, model, data, sampler, optimizer)
     result = FitResult(monitor)

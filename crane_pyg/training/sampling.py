@@ -30,6 +30,9 @@ class TripletSampler:
         generator: source of randomness, on the device of ``edge_index``.
         once_per_user: an epoch holds one edge of each user, drawn at random, in the place of all.
             (default: ``False``)
+        among_taken: negatives are items that some user took in training. Others could be nothing
+            but negatives, and what scores them by content would learn to score them last.
+            (default: ``False``)
 
     Raises:
         ValueError: if there is no edge, or no user has an item left that could be a negative.
@@ -42,13 +45,18 @@ class TripletSampler:
         batch_size: int,
         generator: torch.Generator | None = None,
         once_per_user: bool = False,
+        among_taken: bool = False,
     ) -> None:
         if edge_index.size(1) == 0:
             raise ValueError("training needs at least one interaction (got none)")
+        item, self.catalogue = edge_index[1], None
+        if among_taken:
+            self.catalogue, item = torch.unique(item, return_inverse=True)
+            num_items = self.catalogue.numel()
         self.num_items = num_items
         self.batch_size = batch_size
         self.generator = generator
-        taken = torch.unique(edge_index[0] * num_items + edge_index[1])
+        taken = torch.unique(edge_index[0] * num_items + item)
         owner = taken // num_items
         degree = torch.bincount(owner)
         self.num_left = num_items - degree
@@ -77,15 +85,16 @@ class TripletSampler:
         batch_size: int,
         generator: torch.Generator | None = None,
         once_per_user: bool = False,
+        among_taken: bool = False,
     ) -> "TripletSampler":
         """Returns the sampler of a graph's training edges.
 
         Args:
             data: the graph.
-            batch_size, generator, once_per_user: as the constructor takes them.
+            batch_size, generator, once_per_user, among_taken: as the constructor takes them.
         """
         edge_index, num_items = data[USER_TO_ITEM].edge_index, data["item"].num_nodes
-        return cls(edge_index, num_items, batch_size, generator, once_per_user)
+        return cls(edge_index, num_items, batch_size, generator, once_per_user, among_taken)
 
     def __len__(self) -> int:
         rows = self.edge_index.size(1) if self.degree is None else self.degree.numel()
@@ -108,4 +117,5 @@ class TripletSampler:
         bits = torch.empty_like(user).random_(generator=self.generator)
         place = bits % self.num_left[user]
         before = torch.searchsorted(self.others_before, user * self.num_items + place, right=True)
-        return place + before - self.first[user]
+        item = place + before - self.first[user]
+        return item if self.catalogue is None else self.catalogue[item]

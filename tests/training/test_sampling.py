@@ -130,3 +130,17 @@ def test_a_single_interaction_is_enough():
 def test_nothing_to_sample(edge_index, match):
     with pytest.raises(ValueError, match=match):
         TripletSampler(edge_index, 2, 8)
+
+
+def test_negatives_among_what_somebody_took_are_uniform_there():
+    """Of items 0 to 9 nobody took 2, 3 and 9."""
+    edge_index = torch.tensor([[0, 0, 0, 1, 1, 2, 2], [0, 1, 4, 5, 6, 7, 8]]).repeat(1, 400)
+    generator = torch.Generator().manual_seed(0)
+    sampler = TripletSampler(edge_index, 10, 10_000, generator, among_taken=True)
+    ((user, pos, neg),) = sampler
+    for u, allowed in ((0, {5, 6, 7, 8}), (1, {0, 1, 4, 7, 8}), (2, {0, 1, 4, 5, 6})):
+        drawn = neg[user == u]
+        assert set(drawn.tolist()) == allowed
+        assert set(pos[user == u].tolist()).isdisjoint(allowed)
+        share = torch.bincount(drawn, minlength=10)[sorted(allowed)] / drawn.numel()
+        assert (share - 1 / len(allowed)).abs().max() < 4 * (0.25 / drawn.numel()) ** 0.5

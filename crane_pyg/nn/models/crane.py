@@ -68,6 +68,7 @@ class CRANE(Recommender):
 
     objective: Objective
     presets = PRESETS
+    scores_unseen = True
     fit_defaults = {"lr": 3e-3, "patience": 12}  # noqa: RUF012 (declared by the base)
 
     def __init__(
@@ -105,6 +106,7 @@ class CRANE(Recommender):
         self.residual = residual
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
         self._taken = KeptFor[CSRGraph]()
+        self._unseen = KeptFor[Tensor]()
         self.reset_parameters()
 
     @classmethod
@@ -185,8 +187,11 @@ class CRANE(Recommender):
             - **output:** ``[M, d]`` of users, ``[N, d]`` of items
         """
         graphs = self.user_item_graphs(data)
-        tables = self.user_embedding.weight, self.item_embedding.weight
-        e_user, e_item = self.encoder(*tables, graphs)
+        # An item that nobody took has no embedding of its own: it is what its neighbours are.
+        source = (graphs[0].weight,)
+        unseen = self._unseen(source, lambda: (graphs[0].in_degree == 0).nonzero().view(-1))
+        item = self.item_embedding.weight.index_fill(0, unseen, 0)
+        e_user, e_item = self.encoder(self.user_embedding.weight, item, graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar = self.item_graph(data)

@@ -80,6 +80,9 @@ class Recommender(nn.Module):
     reads_histories: ClassVar[bool] = False
     """Whether the loss is of all items of a batch's users, so that an epoch visits each user once
     and not each interaction."""
+    scores_unseen: ClassVar[bool] = False
+    """Whether items without training interactions are scored by content alone; then they are no
+    negatives in training."""
     propagates: ClassVar[bool] = True
     """Whether embeddings depend on the user-item graph, not on learned tables and features
     alone."""

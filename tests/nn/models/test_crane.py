@@ -332,6 +332,24 @@ def test_an_item_without_any_modality_keeps_its_collaborative_embedding(checkerb
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
+def test_an_item_that_nobody_took_is_what_its_neighbours_are(checkerboard):
+    store = checkerboard["user", "interacts", "item"]
+    store.edge_index = store.edge_index[:, store.edge_index[1] != 7]
+    model = build(checkerboard, fusion="concat").eval()
+    with torch.no_grad():
+        model.item_embedding.weight[7] = 1e6  # what it holds does not matter
+    views = model.views(checkerboard)
+    assert (views.e_item[7] == 0).all()
+    similar = model.similar_items(checkerboard)
+    to = similar.edge_index[1] == 7
+    source, weight = similar.edge_index[0, to], similar.edge_weight[to]
+    assert (source != 7).any()
+    torch.testing.assert_close(views.h_item[7], weight @ views.e_item[source])
+    torch.stack(list(model.loss(checkerboard, *batch(checkerboard)).values())).sum().backward()
+    assert (model.item_embedding.weight.grad[7] == 0).all()
+    assert model.item_embedding.weight.grad[6].abs().sum() > 0
+
+
 def test_drop_edge_is_drawn_each_epoch_and_not_at_test(checkerboard):
     model = build(checkerboard, drop_edge="bernoulli", fusion="concat")
     model.start_epoch(checkerboard)
