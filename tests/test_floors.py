@@ -14,7 +14,9 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "files"),  # readable from everywhere
+    ("", "schema", "choices", "locks"),  # readable from everywhere, as the next two are
+    ("files",),
+    ("seals",),
     ("ops", "encoders"),
     ("nn.kept",),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),

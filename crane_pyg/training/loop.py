@@ -17,6 +17,7 @@ from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import TRAINING_DEFAULTS
 from crane_pyg.training.epoch import build_optimizer, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
+from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import peak_memory_mb
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
@@ -57,14 +58,15 @@ def fit(
         seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
         checkpoint: file that is rewritten after every epoch; where it exists already, training
-            goes on from it, also with another ``epochs`` or ``patience``.
+            goes on from it, also on another device, or with another ``epochs`` or ``patience``
+            that would have come to the same best epoch so far.
         progress: show a progress bar.
-        callback: called with each new row of the history, once it is saved; what it raises ends the
-            training.
+        callback: called with each row of the history, once it is saved, and first with those that
+            the checkpoint holds already; what it raises ends the training.
 
     Raises:
         ValueError: if an argument is out of range, a split is empty, the loss is not finite, or the
-            checkpoint belongs to a run with other arguments.
+            checkpoint is damaged, or belongs to a run of another model, other data or arguments.
     """
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
@@ -81,7 +83,7 @@ def fit(
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     store = Checkpoint(checkpoint) if checkpoint is not None else None
-    settings: dict[str, Any] = {
+    identity: dict[str, Any] = {
         "batch_size": batch_size,
         "lr": lr,
         "eval_every": eval_every,
@@ -89,8 +91,18 @@ def fit(
         "protocol": protocol,
         "seed": seed,
     }
-    if store is not None and store.path.exists():
-        best_state = store.load(model, optimizer, generator, result, settings)
+    if store is not None:
+        identity |= {"model": describe_model(model), "data": fingerprint(data)}
+        identity["versions"] = VERSIONS
+        if store.path.exists():
+            best_state = store.load(model, optimizer, generator, result, identity)
+            if not result.begins(epochs, patience, eval_every):
+                raise ValueError(
+                    f"'{store.path}' holds {result.epochs} epochs of another length of training; "
+                    f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
+                )
+            for row in result.history if callback is not None else []:
+                callback(row)
 
     bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
     with bar:
@@ -107,7 +119,7 @@ def fit(
             result.history.append(row)
             result.peak_memory_mb = max(result.peak_memory_mb, peak_memory_mb(device))
             if store is not None:
-                store.save(model, optimizer, generator, result, settings, best_state)
+                store.save(model, optimizer, generator, result, identity, best_state)
             bar.update()
             bar.set_postfix({"loss": f"{row['loss']:.4f}", monitor: f"{result.best_score:.4f}"})
             if callback is not None:

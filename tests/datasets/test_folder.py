@@ -60,7 +60,7 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path, killed):
             os.kill(os.getpid(), signal.SIGKILL)
 
     killed(dies)
-    (left,) = tmp_path.iterdir()
+    (left,) = tmp_path.glob("*.partial")
     with whole_folder(out) as alive:
         assert not left.exists()
         with pytest.raises(ValueError, match="rows, one per item"):
