@@ -33,12 +33,13 @@ def test_every_flipped_bit_and_every_cut_is_found(tmp_path, write, read):
     write(path)
     read(path)
     whole = path.read_bytes()
-    spoilt = [whole[:length] for length in range(len(whole))]
-    for bit in range(8 * len(whole)):
+    spoilt = [whole[:length] for length in range(0, len(whole), 5)]
+    for bit in range(0, 8 * len(whole), 3):
         content = bytearray(whole)
         content[bit // 8] ^= 1 << bit % 8
         spoilt.append(bytes(content))
     for content in [*spoilt, whole + b"more"]:
+        path.unlink()  # to overwrite a file is slow on some disks
         path.write_bytes(content)
         with pytest.raises(DamagedFileError, match="file' is damaged.*; remove it"):
             read(path)
@@ -56,8 +57,11 @@ def test_what_the_disk_says_is_told_where_torch_hides_it(tmp_path):
         except OSError:
             raise RuntimeError("unexpected pos 64 vs 0") from None
 
+    def fails(file):
+        raise RuntimeError("another")
+
     with pytest.raises(OSError, match="No space left on device: '.*checkpoint.pt'"):
         write_stream_sealed(tmp_path / "checkpoint.pt", hiding)
     with pytest.raises(RuntimeError, match="another"):
-        write_stream_sealed(tmp_path / "x", lambda file: (_ for _ in ()).throw(RuntimeError("another")))
+        write_stream_sealed(tmp_path / "x", fails)
     assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from benchmarks.paper.job import Job, Runs, tidy
 from crane_pyg.experiments import markdown_comparison, plot_comparison
-from crane_pyg.experiments.folder import fingerprint
 from crane_pyg.nn.models import MODELS
+from crane_pyg.seals import read_record
+from crane_pyg.training.identity import fingerprint
 
 # In the order of the paper.
 ORDER = (
@@ -28,10 +29,14 @@ def run(job: Job) -> None:
 
 def compared(job: Job, folder: Path) -> Runs:
     """The runs of a folder that was written elsewhere, of the same data and protocol."""
-    there = json.loads((folder / "compare.json").read_text())
+    there = read_record(folder / "compare.json")
     here = {"fingerprint": fingerprint(job.data), "protocol": job.args.protocol}
     found = {"fingerprint": there["data"]["fingerprint"], "protocol": there["protocol"]}
     if here != found:
         raise ValueError(f"{folder} must hold runs of {here} (got {found})")
-    runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    runs = [
+        row if "error" in row else read_record(folder / "runs" / f"{row['run']}.json")["run"]
+        for row in rows
+    ]
     return sorted(runs, key=lambda run: ORDER.index(run["model"]))

@@ -14,7 +14,9 @@ from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
 from crane_pyg.datasets.ids import read_ids
 from crane_pyg.files import write_text
+from crane_pyg.seals import read_record
 from crane_pyg.training import load_model, recommend
+from crane_pyg.training.identity import differences
 from crane_pyg.training.recommend import Exclusion
 
 
@@ -40,12 +42,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the recommendations as CSV, or write them."""
-    path = args.folder / "model.safetensors"
-    if not path.is_file():
-        raise ValueError(f"--run must be the --out of a training (got no '{path}')")
+    path, note = args.folder / "model.safetensors", args.folder / "run.json"
+    for needed in (path, note):
+        if not needed.is_file():
+            raise ValueError(f"--run must be the --out of a training (got no '{needed}')")
     device = options.device(args.device)
     dataset = options.load(args)
-    _check_run(args.folder / "result.json", dataset.name)
+    if differing := differences(read_record(note)["data"], options.identify(args, dataset)):
+        raise ValueError(
+            f"'{args.folder}' was trained on other data (got, there and now: {differing})"
+        )
     data = dataset[0]
     model = load_model(path, data).to(device)
     folder = dataset.folder if isinstance(dataset, MultimodalDataset) else None
@@ -73,11 +79,6 @@ def run(args: argparse.Namespace) -> None:
         print(text, end="")
     else:
         write_text(args.out, text)
-
-
-def _check_run(path: Path, name: str) -> None:
-    if path.is_file() and (trained := options.read_json(path).get("dataset")) != name:
-        raise ValueError(f"'{path.parent}' was trained on {trained!r} (got data {name!r})")
 
 
 def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:

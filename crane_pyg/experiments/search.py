@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.folder import claim_folder, hold_folder
+from crane_pyg.experiments.run_files import train_anew_if_damaged
 from crane_pyg.experiments.settings import (
     check_settings,
     complete_settings,
@@ -20,9 +22,10 @@ from crane_pyg.experiments.settings import (
     split_settings,
 )
 from crane_pyg.experiments.spaces import SEARCH_SPACES
-from crane_pyg.experiments.study import ended_trials, open_study, run_trials
+from crane_pyg.experiments.study import new_study, run_trials
 from crane_pyg.files import write_text
 from crane_pyg.training import TRAINING_DEFAULTS, fit
+from crane_pyg.training.identity import VERSIONS, fingerprint
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -47,7 +50,8 @@ def search_settings(
 
     Every combination is tried where ``trials`` suffices for that, else Optuna's TPE chooses. A
     trial that stays below the median of the others is stopped. A search that was killed goes on
-    where it was, up to ``trials`` in total; so does one that is called again with more of them.
+    where it was, up to ``trials`` in total, and tries what an unbroken one does; so does one that
+    is called again with more of them.
 
     Args:
         data: the graph.
@@ -66,25 +70,27 @@ def search_settings(
         the best settings, all of them.
 
     Raises:
-        ValueError: if Optuna is missing, an argument is wrong, ``out`` holds another search, or no
-            trial could be trained.
+        ValueError: if Optuna is missing, an argument is wrong, ``out`` holds another search or
+            another process searches there, or no trial could be trained.
     """
     if trials < 1:
         raise ValueError(f"trials must be at least 1 (got {trials})")
     space = _checked_space(model, space)
     fixed = {k: v for k, v in (settings or complete_settings(model)).items() if k not in space}
     identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "model": model}
-    claim_folder(out / "tune.json", identity | {"space": space, "settings": fixed, "seed": seed})
-    study = open_study(out / "trials.db", seed)
-    trainer = _Trainer(data, model, fixed, out / "running", seed, device, progress)
-    run_trials(study, space, trials, trainer)
-    frame = _frame(study, space)
-    write_text(out / "trials.csv", frame.to_csv(index=False))
-    if not (frame["state"] == "COMPLETE").any():
-        raise ValueError(f"no trial could be trained: {'; '.join(sorted(set(frame['error'])))}")
-    best = fixed | study.best_params
-    logger.info("best of %d trials: %.4f", len(frame), study.best_value)
-    write_text(out / "best.json", json.dumps({model: best}, indent=2) + "\n")
+    identity |= {"space": space, "settings": fixed, "seed": seed, "versions": VERSIONS}
+    with hold_folder(out):
+        claim_folder(out / "tune.json", identity)
+        study = new_study()
+        trainer = _Trainer(data, model, fixed, out / "running", seed, device, progress)
+        run_trials(study, space, trials, trainer, out / "trials", seed)
+        frame = _frame(study, space)
+        write_text(out / "trials.csv", frame.to_csv(index=False))
+        if not (frame["state"] == "COMPLETE").any():
+            raise ValueError(f"no trial could be trained: {'; '.join(sorted(set(frame['error'])))}")
+        best = fixed | study.best_params
+        logger.info("best of %d trials: %.4f", len(frame), study.best_value)
+        write_text(out / "best.json", json.dumps({model: best}, indent=2) + "\n")
     return best
 
 
@@ -130,18 +136,22 @@ class _Trainer:
                 if trial.should_prune():
                     raise TrialPruned
 
+        train = partial(
+            fit,
+            construct_model(self.model, self.data, settings, self.seed),
+            self.data,
+            **loop,
+            seed=self.seed,
+            device=self.device,
+            checkpoint=checkpoint,
+            progress=self.progress,
+            callback=report,
+        )
         try:
-            result = fit(
-                construct_model(self.model, self.data, settings, self.seed),
-                self.data,
-                **loop,
-                seed=self.seed,
-                device=self.device,
-                checkpoint=checkpoint,
-                progress=self.progress,
-                callback=report,
-            )
-        except (TrialPruned, ValueError):
+            result = train_anew_if_damaged(checkpoint, train)
+        except OSError:
+            raise
+        except Exception:
             checkpoint.unlink(missing_ok=True)
             raise
         for attribute in ("best_epoch", "epochs", "seconds_per_epoch"):
@@ -156,5 +166,5 @@ def _frame(study: "Study", space: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         {"trial": trial.number, "state": trial.state.name, "score": trial.value}
         | {name: trial.params.get(name) for name in space}
         | {name: trial.user_attrs.get(name) for name in columns}
-        for trial in ended_trials(study)
+        for trial in study.trials
     )

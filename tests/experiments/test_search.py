@@ -1,9 +1,10 @@
 import json
 import sys
+from functools import partial
 
-import optuna
 import pandas as pd
 import pytest
+from optuna.trial import Trial
 
 from crane_pyg.experiments import (
     SEARCH_SPACES,
@@ -14,6 +15,7 @@ from crane_pyg.experiments import (
 )
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.seals import read_record
 from crane_pyg.training import fit
 
 SHORT = complete_settings("lightgcn", {"epochs": 1, "batch_size": 64})
@@ -21,8 +23,8 @@ SPACE = {"num_layers": [1, 2], "l2": [1e-2, 1e-4]}
 
 
 def states(folder):
-    study = optuna.load_study(study_name="tune", storage=f"sqlite:///{folder / 'trials.db'}")
-    return [trial.state.name for trial in study.trials]
+    paths = sorted((folder / "trials").iterdir(), key=lambda path: int(path.stem))
+    return [read_record(path)["state"] for path in paths]
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_second_call_goes_on_to_more_trials(board, tmp_path, monkeypatch):
     assert pd.read_csv(tmp_path / "trials.csv").equals(second)
 
 
-def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_path, monkeypatch):
+def test_a_killed_trial_goes_on_from_its_last_epoch(board, tmp_path, monkeypatch):
     settings = SHORT | {"epochs": 3}
     start_epoch, epochs = LightGCN.start_epoch, []
 
@@ -71,14 +73,56 @@ def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_pa
     space = {"num_layers": [1, 2, 3]}
     with pytest.raises(KeyboardInterrupt):
         search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
-    assert states(tmp_path) == ["COMPLETE", "RUNNING", "WAITING"]
+    assert states(tmp_path) == ["COMPLETE"]
     best = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
-    assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert states(tmp_path) == ["COMPLETE"] * 3
     assert sorted(epochs) == [1] * 3 + [2] * 4 + [3] * 3
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 3
     assert list((tmp_path / "running").iterdir()) == []
     again = search_settings(board, "lightgcn", 3, tmp_path / "2", space=space, settings=settings)
     assert again == best
+
+
+def test_a_trial_killed_as_it_was_to_be_stopped_is_stopped(board, tmp_path, monkeypatch):
+    space = {"l2": [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-9]}
+    settings = SHORT | {"epochs": 3}
+
+    def evaluate(model, *args, **kwargs):
+        return {"Recall@20": 0.1 if model.objective.regulariser.weight == 1e-9 else 0.5}
+
+    monkeypatch.setattr("crane_pyg.training.loop.evaluate", evaluate)
+    monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)
+    search = partial(search_settings, board, "lightgcn", 6, space=space, settings=settings)
+    search(tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trial, "should_prune", lambda self: self._kill() if self.number == 5 else 0)
+        patch.setattr(Trial, "_kill", interrupt, raising=False)
+        search(tmp_path / "killed")
+    search(tmp_path / "killed")
+    whole, again = (pd.read_csv(tmp_path / name / "trials.csv") for name in ("whole", "killed"))
+    assert whole["state"].iloc[-1] == "PRUNED"
+    columns = ["state", "score", "l2", "best_epoch", "epochs"]
+    assert again[columns].equals(whole[columns])
+
+
+def interrupt(self):
+    raise KeyboardInterrupt
+
+
+def test_damage_costs_one_training(board, tmp_path, monkeypatch):
+    space = {"num_layers": [1, 2, 3]}
+    settings = SHORT | {"epochs": 2}
+    best = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+    table = (tmp_path / "trials.csv").read_text().splitlines()
+    (tmp_path / "trials" / "1.json").write_bytes(b"x")
+    trained = []
+    true = LightGCN.start_epoch
+    monkeypatch.setattr(
+        LightGCN, "start_epoch", lambda *args: trained.append(args[0].num_layers) or true(*args)
+    )
+    again = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+    assert (again, trained) == (best, [2, 2])
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == len(table) == 4
 
 
 def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
