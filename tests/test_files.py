@@ -83,7 +83,7 @@ def test_an_error_names_the_file_that_was_to_be_written(tmp_path):
     with pytest.raises(OSError, match=r"No space left on device: '.*/file.txt'"):
         write_atomically(tmp_path / "file.txt", disk_full)
     with pytest.raises(FileNotFoundError, match="'elsewhere'"):
-        write_atomically(tmp_path / "file.txt", lambda aside: open("elsewhere"))
+        write_atomically(tmp_path / "file.txt", lambda aside: os.stat("elsewhere"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -94,10 +94,10 @@ def test_a_trial_killed_as_it_was_to_be_stopped_is_stopped(board, tmp_path, monk
     monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)
     search = partial(search_settings, board, "lightgcn", 6, space=space, settings=settings)
     search(tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Trial, "should_prune", lambda self: self._kill() if self.number == 5 else 0)
-        patch.setattr(Trial, "_kill", interrupt, raising=False)
-        search(tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "should_prune", lambda self: interrupt() if self.number == 5 else 0)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "killed")
     search(tmp_path / "killed")
     whole, again = (pd.read_csv(tmp_path / name / "trials.csv") for name in ("whole", "killed"))
     assert whole["state"].iloc[-1] == "PRUNED"
@@ -105,7 +105,7 @@ def test_a_trial_killed_as_it_was_to_be_stopped_is_stopped(board, tmp_path, monk
     assert again[columns].equals(whole[columns])
 
 
-def interrupt(self):
+def interrupt():
     raise KeyboardInterrupt
 
 
