@@ -12,7 +12,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_held: set[Path] = set()  # by this process
+_held: set[tuple[int, Path]] = set()  # with the process, for a fork is another one
 
 
 def lock(handle: int) -> bool:
@@ -98,12 +98,13 @@ def hold(path: Path, what: Path) -> Iterator[None]:
         ValueError: naming the process, if another one holds it.
     """
     path = Path(os.path.abspath(path))
-    if path in _held or fcntl is None:
+    own = (os.getpid(), path)
+    if own in _held or fcntl is None:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = _open_held(path, what)
-    _held.add(path)
+    _held.add(own)
     try:
         os.ftruncate(handle, 0)
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -111,7 +112,7 @@ def hold(path: Path, what: Path) -> Iterator[None]:
         os.write(handle, f"{os.getpid()} since {since}: {command}\n".encode(errors="replace"))
         yield
     finally:
-        _held.discard(path)
+        _held.discard(own)
         path.unlink(missing_ok=True)
         os.close(handle)
 
