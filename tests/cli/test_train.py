@@ -178,7 +178,7 @@ def test_a_model_that_needs_features_says_so(capsys, tmp_path):
     ("other", "message"),
     [
         (["--lr", "0.5"], "settings.lr 0.001 and 0.5"),
-        (["--set", "l2=0.5"], "settings.l2 0.001 and 0.5"),
+        (["--set", "l2=0.5"], "settings.l2 0.0001 and 0.5"),
         (["--set", "embedding_dim=8"], "settings.embedding_dim 64 and 8"),
         (["--model", "bpr"], "model 'lightgcn' and 'bpr'"),
         (["--split-seed", "1"], "data.split_seed 0 and 1"),
