@@ -77,7 +77,8 @@ def search_settings(
         raise ValueError(f"trials must be at least 1 (got {trials})")
     space = _checked_space(model, space)
     fixed = {k: v for k, v in (settings or complete_settings(model)).items() if k not in space}
-    identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "model": model}
+    identity: dict[str, Any] = {"model": model}
+    identity["data"] = {**(about or {}), "fingerprint": fingerprint(data)}
     identity |= {"space": space, "settings": fixed, "seed": seed, "versions": VERSIONS}
     with hold_folder(out):
         claim_folder(out / "tune.json", identity)

@@ -73,7 +73,7 @@ def run_trials(
         if left:
             study.enqueue_trial(left[0])
         _run_trial(study, space, train, seed)
-        _write_trial(path, study.trials[-1])
+        _write_trial(path, study.trials[-1], space)
 
 
 def _read_trial(path: Path) -> dict[str, Any] | None:
@@ -84,12 +84,12 @@ def _read_trial(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _write_trial(path: Path, trial: "FrozenTrial") -> None:
+def _write_trial(path: Path, trial: "FrozenTrial", space: Mapping[str, Sequence[Any]]) -> None:
     record = {
         "state": trial.state.name,
         "value": trial.value,
         "params": trial.params,
-        "space": {name: kind.choices for name, kind in trial.distributions.items()},
+        "space": {name: list(values) for name, values in space.items()},
         "reports": trial.intermediate_values,
         "about": trial.user_attrs,
     }

@@ -101,8 +101,9 @@ def fit(
                     f"'{store.path}' holds {result.epochs} epochs of another length of training; "
                     f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
                 )
-            for row in result.history if callback is not None else []:
-                callback(row)
+            if callback is not None:
+                for row in result.history:
+                    callback(row)
 
     bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
     with bar:
