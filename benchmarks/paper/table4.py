@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from benchmarks.paper.job import Job, Runs, tidy
 from crane_pyg.experiments import markdown_comparison, plot_comparison
@@ -35,8 +36,11 @@ def compared(job: Job, folder: Path) -> Runs:
     if here != found:
         raise ValueError(f"{folder} must hold runs of {here} (got {found})")
     rows = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
-    runs = [
-        row if "error" in row else read_record(folder / "runs" / f"{row['run']}.json")["run"]
-        for row in rows
-    ]
+    runs = [row if "error" in row else row | noted(folder, row["run"]) for row in rows]
     return sorted(runs, key=lambda run: ORDER.index(run["model"]))
+
+
+def noted(folder: Path, name: str) -> dict[str, Any]:
+    """A run as it was noted, with its checksum, by ``compare`` or by these commands."""
+    own, shared = (place / "runs" / f"{name}.json" for place in (folder, folder.parent))
+    return read_record(own if own.exists() else shared)["run"]
