@@ -3,9 +3,11 @@
 import ctypes
 import itertools
 import multiprocessing
+import os
 import platform
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -142,11 +144,23 @@ def _with_peak(work: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, int]
     return work(*args), _proc("self/status", "VmHWM")
 
 
+def die_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however it did."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _fresh_process() -> ProcessPoolExecutor:
     # Forked from a server that holds the imports and has no threads yet: fresh, and in no time.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.measure", "crane_pyg.nn.models"])
-    return ProcessPoolExecutor(1, mp_context=context)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
 
 
 def _resident_memory(build: Callable[[int], Rival], n: int, num_threads: int) -> Memory:

@@ -14,7 +14,9 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "ranges", "limits", "files"),  # readable from everywhere
+    ("", "schema", "choices", "ranges", "limits", "locks"),  # readable from everywhere
+    ("files",),  # so are these two
+    ("seals",),
     ("ops", "encoders"),
     ("nn.kept", "nn.by_modality"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),

@@ -10,6 +10,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from benchmarks.gpu.sizes import Sizes
+from benchmarks.measure import die_with_parent
 from crane_pyg.datasets import SyntheticMultimodal
 
 PATIENCE = 120.0  # seconds to wait for a set before it is drawn here
@@ -27,7 +28,9 @@ class Drawing:
         if ahead:
             self._folder = tempfile.TemporaryDirectory()
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-            self._pool = ProcessPoolExecutor(len(sizes.scale), mp_context=context)
+            self._pool = ProcessPoolExecutor(
+                len(sizes.scale), mp_context=context, initializer=die_with_parent
+            )
             for preset in sorted(sizes.scale, key=lambda name: name != "electronics"):
                 path = Path(self._folder.name, f"{preset}.pt")
                 self._drawn[preset] = self._pool.submit(draw_to, path, preset, sizes)

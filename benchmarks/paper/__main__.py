@@ -10,6 +10,7 @@ from benchmarks.paper.job import Job
 from benchmarks.paper.report import PARTS
 from crane_pyg.cli import options
 from crane_pyg.datasets.synthetic import PRESETS
+from crane_pyg.experiments.folder import hold_folder
 from crane_pyg.nn.models import MODELS
 
 SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
@@ -20,9 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        job = Job(args.name, args)
         module = "report" if args.name == "all" else args.name
-        importlib.import_module(f"benchmarks.paper.{module}").run(job)
+        with hold_folder(args.out):
+            importlib.import_module(f"benchmarks.paper.{module}").run(Job(args.name, args))
     except (ValueError, OSError) as error:
         print("error:", *str(error).split(), file=sys.stderr)
         raise SystemExit(2) from error

@@ -6,7 +6,6 @@ median of some more, from which the epoch is extrapolated. Memory is the peak of
 its libraries: features, model and training. ``--data`` has no say in this.
 """
 
-import json
 import multiprocessing
 import statistics
 import time
@@ -19,14 +18,16 @@ import torch
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
-from benchmarks.measure import TimedSampler, free_memory, machine, slope
+from benchmarks.measure import TimedSampler, die_with_parent, free_memory, machine, slope
 from benchmarks.paper.job import Job
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.datasets.synthetic import PRESETS
 from crane_pyg.experiments import construct_model, markdown_table
-from crane_pyg.files import write_text
+from crane_pyg.experiments.folder import claim_folder
 from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.seals import read_record, write_record
 from crane_pyg.training import TRAINING_DEFAULTS, build_optimizer, train_epoch
+from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.memory import peak_memory_mb, reset_peak_memory
 
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -40,8 +41,9 @@ FEATURES_BYTES = 4 * (4096 + 384)  # of an item, at the widest
 
 
 def run(job: Job) -> None:
-    path = job.folder / "points.jsonl"
-    points = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    path = job.folder / "points.json"
+    claim_folder(job.folder / "figure7.json", {**machine(torch.device("cpu")), **VERSIONS})
+    points = read_record(path)["points"] if path.exists() else []
     skipped = []
     for size in sorted(job.args.sizes, key=lambda name: PRESETS[name].num_items):
         for label, rival in RIVALS.items():
@@ -54,7 +56,7 @@ def run(job: Job) -> None:
                 threads = torch.get_num_threads()
                 point = pool.submit(measure, size, *rival, threads).result()
             points.append({"model": label, "size": size, **machine(torch.device("cpu")), **point})
-            write_text(path, "".join(json.dumps(line) + "\n" for line in points))
+            write_record(path, {"points": points})
     points = [point for point in points if point["size"] in job.args.sizes]
     table = pd.DataFrame(points)
     job.write(text(table, skipped), table)
@@ -64,7 +66,7 @@ def run(job: Job) -> None:
 def fresh_process() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.paper.figure7"])
-    return ProcessPoolExecutor(1, mp_context=context)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
 
 
 def too_much(label: str, size: str, points: list[dict[str, Any]], limit: float) -> str:

@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.measure import machine
 from benchmarks.paper.job import Job
+from crane_pyg.experiments.run_files import describe_error
 from crane_pyg.files import write_text
 
 PARTS = {
@@ -34,8 +35,10 @@ def run(job: Job) -> None:
         start = time.perf_counter()
         try:
             importlib.import_module(f"benchmarks.paper.{name}").run(job.named(name))
-        except ValueError as error:
-            reasons[name] = str(error)
+        except OSError:
+            raise
+        except Exception as error:
+            reasons[name] = describe_error(error)
         logger.info("%s: %.0f s", name, time.perf_counter() - start)
     write_text(job.args.out / "report.md", report(job, reasons))
 

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from benchmarks.paper.job import Job, Runs, tidy
 from crane_pyg.experiments import markdown_comparison, plot_comparison
-from crane_pyg.experiments.folder import fingerprint
 from crane_pyg.nn.models import MODELS
+from crane_pyg.seals import read_record
+from crane_pyg.training.identity import fingerprint
 
 # The paper's, in its order; others stand after them.
 ORDER = (
@@ -28,11 +30,18 @@ def run(job: Job) -> None:
 
 def compared(job: Job, folder: Path) -> Runs:
     """The runs of a folder that was written elsewhere, of the same data and protocol."""
-    there = json.loads((folder / "compare.json").read_text())
+    there = read_record(folder / "compare.json")
     here = {"fingerprint": fingerprint(job.data), "protocol": job.args.protocol}
     found = {"fingerprint": there["data"]["fingerprint"], "protocol": there["protocol"]}
     if here != found:
         raise ValueError(f"{folder} must hold runs of {here} (got {found})")
-    runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    runs = [row if "error" in row else row | noted(folder, row["run"]) for row in rows]
     place = {name: number for number, name in enumerate(ORDER)}
     return sorted(runs, key=lambda run: place.get(run["model"], len(place)))
+
+
+def noted(folder: Path, name: str) -> dict[str, Any]:
+    """A run as it was noted, with its checksum, by ``compare`` or by these commands."""
+    own, shared = (place / "runs" / f"{name}.json" for place in (folder, folder.parent))
+    return read_record(own if own.exists() else shared)["run"]

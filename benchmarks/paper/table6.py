@@ -1,6 +1,5 @@
 """Table 6: how a user's items become a profile, in eq. 5 and in eq. 16, and what it costs."""
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from benchmarks.paper.job import Job, done, score_table, tidy
 from crane_pyg.cli import options
 from crane_pyg.experiments import construct_model
 from crane_pyg.experiments.settings import settings_with_defaults
-from crane_pyg.files import write_text
+from crane_pyg.seals import read_record, write_record
 from crane_pyg.training import TripletSampler, build_optimizer, train_epoch
 
 EQUATIONS = {"profile": "eq. 5", "semantic_profile": "eq. 16"}
@@ -37,8 +36,8 @@ def run(job: Job) -> None:
     path = job.folder / "seconds.json"
     if not path.exists():
         chosen = {label: own for label, own in variants.items() if label in trained}
-        write_text(path, json.dumps(epoch_seconds(job, chosen)) + "\n")
-    timing = json.loads(path.read_text())
+        write_record(path, epoch_seconds(job, chosen))
+    timing = read_record(path)
     against = {label: "CRANE" for label in what if label != "CRANE"}
     table = score_table(runs, what, against, timing["seconds"])
     notes = (

@@ -17,6 +17,7 @@ from crane_pyg.limits import shown
 from crane_pyg.ops.fill import Missing
 from crane_pyg.training import DEFAULT_METRICS, TRAINING_DEFAULTS, Metric, TrainingSettings
 from crane_pyg.training.evaluation import EvaluationProtocol
+from crane_pyg.training.identity import fingerprint
 
 TRAINING_HELPS = {
     "epochs": "upper limit",
@@ -203,6 +204,11 @@ def about(args: argparse.Namespace, name: str) -> dict[str, Any]:
         "min_interactions": args.min_interactions,
         "missing": args.missing,
     }
+
+
+def identify(args: argparse.Namespace, dataset: Any) -> dict[str, Any]:
+    """Describes the data, and what exactly they are."""
+    return about(args, dataset.name) | {"fingerprint": fingerprint(dataset[0])}
 
 
 def device(name: str) -> torch.device:

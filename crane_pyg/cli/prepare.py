@@ -9,6 +9,7 @@ from pathlib import Path
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.datasets.columns import Role
+from crane_pyg.datasets.folder import hold_folder
 from crane_pyg.datasets.splits import RATIO, Split
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
 from crane_pyg.preparation.sources import UnknownItems
@@ -137,16 +138,17 @@ def run(args: argparse.Namespace) -> None:
         ratio=args.ratio,
         seed=args.split_seed,
     )
-    report = prepare(
-        sources,
-        args.out,
-        name=args.name,
-        rules=rules,
-        encoding=Encoding(args.text_encoder, args.image_encoder, args.cache, args.strict),
-        unknown_items=args.unknown_items,
-        overwrite=args.overwrite,
-        show=lambda line: print(line, file=sys.stderr),
-    )
+    with hold_folder(args.out):
+        report = prepare(
+            sources,
+            args.out,
+            name=args.name,
+            rules=rules,
+            encoding=Encoding(args.text_encoder, args.image_encoder, args.cache, args.strict),
+            unknown_items=args.unknown_items,
+            overwrite=args.overwrite,
+            show=lambda line: print(line, file=sys.stderr),
+        )
     print(report)
 
 

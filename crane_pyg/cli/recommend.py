@@ -18,7 +18,9 @@ from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
 from crane_pyg.datasets.ids import read_ids
 from crane_pyg.files import write_text
 from crane_pyg.limits import read_json, read_short_text, shown
+from crane_pyg.seals import read_record
 from crane_pyg.training import load_model, recommend
+from crane_pyg.training.identity import differences
 from crane_pyg.training.recommend import Exclusion
 
 
@@ -52,12 +54,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the recommendations as CSV, or write them."""
-    path = args.folder / "model.safetensors"
-    if not path.is_file():
-        raise ValueError(f"--run must be the --out of a training (got no '{path}')")
+    path, note = args.folder / "model.safetensors", args.folder / "run.json"
+    for needed in (path, note):
+        if not needed.is_file():
+            raise ValueError(f"--run must be the --out of a training (got no '{needed}')")
     device = options.device(args.device)
     dataset = options.load(args)
-    _check_run(args.folder / "result.json", dataset.name)
+    there, now = read_record(note).get("data"), options.identify(args, dataset)
+    if differing := differences({"data": there}, {"data": now}):
+        raise ValueError(
+            f"'{args.folder}' was trained on other data (got, there and now: {differing})"
+        )
     data = dataset[0]
     model = load_model(path, data).to(device)
     folder = dataset.folder if isinstance(dataset, MultimodalDataset) else None
@@ -110,11 +117,6 @@ def _escaped(cell: str) -> str:
     return (
         f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number else cell
     )
-
-
-def _check_run(path: Path, name: str) -> None:
-    if path.is_file() and (trained := options.read_json(path).get("dataset")) != name:
-        raise ValueError(f"'{path.parent}' was trained on {trained!r} (got data {name!r})")
 
 
 def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:

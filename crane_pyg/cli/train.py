@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from crane_pyg.experiments import (
     degree_range,
     split_settings,
 )
+from crane_pyg.experiments.folder import claim_folder, hold_folder
+from crane_pyg.experiments.settings import settings_with_defaults
 from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import fit, save_model
 from crane_pyg.training.evaluation import HeldOutSplit
+from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.metrics import check_metrics
 
 COLUMNS = 8  # of scores, side by side
@@ -45,6 +49,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train and test one model, print its scores, keep what --out asks for."""
+    with nullcontext() if args.out is None else hold_folder(args.out):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
     settings = complete_settings(args.model, options.given(args, args.model), args.preset)
     own, fit_settings = split_settings(settings)
     device = options.device(args.device)
@@ -53,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
     measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
     check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
+    if args.out is not None:
+        claim_folder(args.out / "run.json", _identity(args, settings, dataset))
     print(dataset.report, file=sys.stderr)
     result = fit(
         model,
@@ -82,6 +93,19 @@ def run(args: argparse.Namespace) -> None:
     print(_table(record), file=sys.stderr if args.json else sys.stdout)
     if args.json:
         print(json.dumps(record))
+
+
+def _identity(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> dict[str, Any]:
+    """All that decides the result; how long to train may change, see :func:`fit`."""
+    full = settings_with_defaults(args.model, settings)
+    return {
+        "data": options.identify(args, dataset),
+        "model": args.model,
+        "settings": {k: v for k, v in full.items() if k not in ("epochs", "patience")},
+        "protocol": args.protocol,
+        "seed": args.seed,
+        "versions": VERSIONS,
+    }
 
 
 def _table(record: dict[str, Any]) -> str:

@@ -4,10 +4,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from crane_pyg.files import sync
 from crane_pyg.limits import read_json
+from crane_pyg.locks import hold, lock
 
 METADATA = "dataset.json"
 WRITER = "crane_pyg"
@@ -21,43 +23,62 @@ def whole_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     folder is removed and :obj:`out` is as it was. What a killed run left is removed by the next.
 
     Args:
-        out (Path): The path of the folder; its parents are made.
+        out (Path): The path of the folder; its parents are made. A link is followed and stays.
         overwrite (bool, optional): Whether to replace a folder that this function made, for
             :func:`~crane_pyg.datasets.writer.write_dataset`, and nobody else added to.
             (default: :obj:`False`)
 
     Raises:
-        ValueError: if :obj:`out` is there, not empty, and must not be replaced.
+        ValueError: if :obj:`out` is there, not empty, and must not be replaced, or another process
+            is making it.
     """
-    out = Path(os.path.abspath(out))
+    out = Path(os.path.realpath(out))
     old = out.with_name(f".{out.name}.replaced")
-    if old.exists() and not out.exists():  # killed while replacing
-        old.rename(out)
-    check_out(out, overwrite=overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(old, ignore_errors=True)
-    _sweep(out)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    lock = _lock(aside)
-    try:
-        aside.chmod(0o777 & ~_umask())
-        yield aside
-        for path in [*aside.rglob("*"), aside]:
-            _sync(path)
-        if out.exists():
-            out.rename(old)
-        try:
-            aside.rename(out)
-        except BaseException:
-            if old.exists():
-                old.rename(out)
-            raise
-        _sync(out.parent)
+    with hold_folder(out):
+        if old.exists() and not out.exists():  # killed while replacing
+            old.rename(out)
+        check_out(out, overwrite=overwrite)
+        out.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(old, ignore_errors=True)
-    finally:
-        if lock is not None:
-            os.close(lock)
-        shutil.rmtree(aside, ignore_errors=True)
+        _sweep(out)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+        handle = _lock(aside)
+        try:
+            aside.chmod(0o777 & ~_umask())
+            yield aside
+            for path in [*aside.rglob("*"), aside]:
+                sync(path)
+            _replace(out, aside, old)
+        finally:
+            if handle is not None:
+                os.close(handle)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def hold_folder(out: Path) -> AbstractContextManager[None]:
+    """Is the only process that makes this folder, as :func:`whole_folder` does.
+
+    Args:
+        out (Path): The path of the folder; of a link, what it leads to is held.
+
+    Raises:
+        ValueError: naming the process, if another one makes it.
+    """
+    out = Path(os.path.realpath(out))
+    return hold(out.with_name(f".{out.name}.lock"), out)
+
+
+def _replace(out: Path, aside: Path, old: Path) -> None:
+    if out.exists():
+        out.rename(old)
+    try:
+        aside.rename(out)
+    except BaseException:
+        if old.exists():
+            old.rename(out)
+        raise
+    sync(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
@@ -92,38 +113,27 @@ def _written(out: Path) -> set[str]:
         return set()
 
 
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _lock(folder: Path) -> int | None:
-    """Holds a folder as long as this process lives; :obj:`None` where the system cannot."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
+    """Holds a folder as long as this process lives; :obj:`None` where that cannot be."""
+    if os.name == "nt":
+        return None  # Windows opens no folders
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+        if lock(handle):
+            return handle
+    except BlockingIOError:
+        pass
+    os.close(handle)
+    return None
 
 
 def _sweep(out: Path) -> None:
     """Removes the folders of earlier runs for :obj:`out` that nobody holds any more."""
     for left in out.parent.glob(f".{out.name}.*.partial"):
-        lock = _lock(left)
-        if lock is not None:
+        handle = _lock(left)
+        if handle is not None:
             shutil.rmtree(left, ignore_errors=True)
-            os.close(lock)
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -1,57 +1,60 @@
-"""What a folder's runs are made from, so that a second start goes on with them or refuses."""
+"""A folder of runs: what they are made from, and who is writing to it."""
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-from torch_geometric.data import HeteroData
+from crane_pyg.locks import hold
+from crane_pyg.seals import read_record, write_record
+from crane_pyg.training.identity import differences
 
-from crane_pyg.files import write_text
+LOCK = ".lock"
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Be the only process that writes to a folder of runs, until the block ends.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        ValueError: naming the process, if another one does.
+    """
+    with hold(folder / LOCK, folder):
+        yield
 
 
 def claim_folder(path: Path, identity: Mapping[str, Any]) -> None:
     """Write down what the folder of ``path`` holds; what it holds already must agree.
 
+    A folder where nothing is yet but such a note may become another's.
+
+    Args:
+        path: the note.
+        identity: what decides the results.
+
     Raises:
+        DamagedFileError: if the note is not what was written.
         ValueError: if an entry of ``identity`` stands there with another value.
     """
-    there = json.loads(path.read_text()) if path.exists() else {}
+    there = read_record(path) if path.exists() and _is_used(path) else {}
     now = json.loads(json.dumps(identity))
-    before, after = (_flat({key: x[key] for key in there.keys() & now}) for x in (there, now))
-    names = sorted(before.keys() | after)
-    differing = [
-        f"{name} {before.get(name)!r} and {after.get(name)!r}"
-        for name in names
-        if before.get(name) != after.get(name)
-    ]
-    if differing:
+    before, after = ({key: x[key] for key in there.keys() & now} for x in (there, now))
+    if differing := differences(before, after):
         raise ValueError(
-            f"{path.parent} holds other runs; choose another folder "
-            f"(got, there and now: {', '.join(differing)})"
+            f"'{path.parent}' holds other runs; choose another folder "
+            f"(got, there and now: {differing})"
         )
-    write_text(path, json.dumps(there | now, indent=2) + "\n")
+    write_record(path, there | now)
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = prefix + key
-        leaves |= _flat(value, name + ".") if isinstance(value, Mapping) else {name: value}
-    return leaves
-
-
-def fingerprint(data: HeteroData) -> str:
-    """A digest of a graph, equal for equal graphs: every edge, split, feature and mask counts."""
-    digest = hashlib.sha256()
-    for store in data.stores:
-        for key, value in sorted(store.items()):
-            digest.update(f"{store._key} {key} ".encode())
-            if isinstance(value, Tensor):
-                digest.update(f"{value.dtype} {tuple(value.shape)} ".encode())
-                digest.update(value.detach().cpu().contiguous().numpy().data)
-            else:
-                digest.update(repr(value).encode())
-    return digest.hexdigest()[:16]
+def _is_used(path: Path) -> bool:
+    """Whether there is a file beside the note, hidden ones aside."""
+    own = {path.name, LOCK}
+    return any(
+        found.is_file() and found.name not in own and not found.name.startswith(".")
+        for found in path.parent.rglob("*")
+    )

@@ -5,18 +5,27 @@ import itertools
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch_geometric.data import HeteroData
 
-from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.folder import claim_folder, hold_folder
 from crane_pyg.experiments.measurement import Measurement
+from crane_pyg.experiments.run_files import (
+    describe_error,
+    read_run,
+    train_anew_if_damaged,
+    write_run,
+)
 from crane_pyg.experiments.settings import construct_model, settings_with_defaults, split_settings
 from crane_pyg.files import write_text
 from crane_pyg.training import DEFAULT_METRICS, Metric, fit, save_model
 from crane_pyg.training.evaluation import EvaluationProtocol
+from crane_pyg.training.identity import VERSIONS, fingerprint
 from crane_pyg.training.memory import reset_peak_memory
 from crane_pyg.training.metrics import check_metrics
 
@@ -41,8 +50,9 @@ def run_grid(
 ) -> list[dict[str, Any]]:
     """Train and test each model once per seed; what ``out`` holds already is not trained again.
 
-    A run killed midway goes on from its last epoch. Models and seeds may be added to a folder
-    later; its data, its protocol and the settings of its models stay.
+    A run killed midway goes on from its last epoch, and one whose files are damaged is trained
+    again. Models and seeds may be added to a folder later; its data, its protocol, the settings of
+    its models and the versions of the software stay.
 
     Args:
         data: the graph.
@@ -65,49 +75,61 @@ def run_grid(
 
     Returns:
         one dictionary per run, by model and seed: its scores and costs, and ``run``, how its files
-        are called; or the ``error`` that stopped it. Runs that failed are tried again by the next
-        call.
+        are called; or the ``error`` that stopped it, whatever that was but a file that cannot be
+        written. Runs that failed are tried again by the next call.
 
     Raises:
-        ValueError: if ``out`` holds runs of other data, protocol or settings, or the data lack what
-            a metric needs.
+        ValueError: if ``out`` holds runs of other data, protocol, settings or versions, another
+            process writes there, or the data lack what a metric needs.
+        OSError: if a file cannot be written.
     """
     check_metrics(metrics, data)
     measure = Measurement(protocol, metrics, by_degree)
     models = models or {}
-    identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "protocol": protocol}
+    identity = {
+        "data": {**(about or {}), "fingerprint": fingerprint(data)},
+        "protocol": protocol,
+        "versions": VERSIONS,
+    }
     named = {
         f"settings of {label}": ({"model": models[label]} if label in models else {}) | dict(own)
         for label, own in settings.items()
     }
-    claim_folder(out / "compare.json", identity | named)
-    runs = {}
-    order = list(itertools.product(seeds, settings))  # a seed is whole before the next one
-    for count, (seed, label) in enumerate(order, start=1):
-        model = models.get(label, label)
-        key = {"model": model, "seed": seed}
-        name = {"label": label} if label in models else {}
-        own_name = shared is None and label not in models
-        file = f"{label}-{seed}" if own_name else _name(identity, key, settings[label])
-        path = (shared or out / "runs") / f"{file}.json"
-        done = path.exists() and measure.is_in(json.loads(path.read_text()))
-        done = done and (label not in keep or path.with_suffix(".safetensors").exists())
-        try:
-            if not done:
-                logger.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
-                scores = _run(
-                    data, key, settings[label], path, measure, device, progress, label in keep
-                )
-                run = {**key, **(about or {}), "protocol": protocol, **scores}
-                write_text(path, json.dumps(run | {"settings": settings[label]}) + "\n")
-            own = {"settings": dict(settings[label])}  # as given here, were the run another grid's
-            runs[label, seed] = name | json.loads(path.read_text()) | own
-            path.with_suffix(".pt").unlink(missing_ok=True)
-        except ValueError as error:
-            logger.warning("%s, seed %d failed: %s", label, seed, error)
-            runs[label, seed] = name | key | {"error": str(error)}
-    rows = [runs[label, seed] for label in settings for seed in seeds]
-    write_text(out / "runs.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    with ExitStack() as held:
+        for folder in filter(None, (out, shared)):
+            held.enter_context(hold_folder(folder))
+        claim_folder(out / "compare.json", identity | named)
+        runs = {}
+        order = list(itertools.product(seeds, settings))  # a seed is whole before the next one
+        for count, (seed, label) in enumerate(order, start=1):
+            model = models.get(label, label)
+            key = {"model": model, "seed": seed}
+            name = {"label": label} if label in models else {}
+            own_name = shared is None and label not in models
+            file = f"{label}-{seed}" if own_name else _name(identity, key, settings[label])
+            path = (shared or out / "runs") / f"{file}.json"
+            full = {"settings": settings_with_defaults(model, settings[label])}
+            made_from, keeps = identity | key | full, label in keep
+            try:
+                run = read_run(path, made_from, weights=keeps)
+                if run is None or not measure.is_in(run):
+                    logger.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
+                    scores = _run(
+                        data, key, settings[label], path, measure, device, progress, keeps
+                    )
+                    run = {**key, **(about or {}), "protocol": protocol, **scores}
+                    write_run(path, made_from, run)
+                path.with_suffix(".pt").unlink(missing_ok=True)
+                # Settings as given here, were the run another grid's.
+                runs[label, seed] = name | run | {"settings": dict(settings[label])}
+            except OSError:
+                raise  # the disk's failure, not the model's
+            except Exception as error:
+                logger.warning("%s, seed %d failed: %s", label, seed, describe_error(error))
+                logger.debug("", exc_info=error)
+                runs[label, seed] = name | key | {"error": describe_error(error)}
+        rows = [runs[label, seed] for label in settings for seed in seeds]
+        write_text(out / "runs.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return rows
 
 
@@ -116,6 +138,7 @@ def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping
     depends_on = {
         "data": identity["data"]["fingerprint"],
         "protocol": identity["protocol"],
+        "versions": identity["versions"],
         "settings": settings_with_defaults(key["model"], settings),
     }
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
@@ -135,16 +158,19 @@ def _run(
     reset_peak_memory(torch.device(device))
     model = construct_model(key["model"], data, settings, key["seed"])
     own, loop = split_settings(settings)
-    result = fit(
+    checkpoint = path.with_suffix(".pt")
+    train = partial(
+        fit,
         model,
         data,
         **loop,
         protocol=measure.protocol,
         seed=key["seed"],
         device=device,
-        checkpoint=path.with_suffix(".pt"),
+        checkpoint=checkpoint,
         progress=progress,
     )
+    result = train_anew_if_damaged(checkpoint, train)
     write_text(path.with_suffix(".csv"), result.to_frame().to_csv())
     if keep:
         save_model(model, key["model"], own, path.with_suffix(".safetensors"))

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.experiments.combinations import Space, matters, names_in_order
-from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.folder import claim_folder, hold_folder
+from crane_pyg.experiments.run_files import train_anew_if_damaged
 from crane_pyg.experiments.settings import (
     check_settings,
     complete_settings,
@@ -23,14 +25,17 @@ from crane_pyg.experiments.settings import (
     split_settings,
 )
 from crane_pyg.experiments.spaces import SEARCH_SPACES, first_trials
-from crane_pyg.experiments.study import ended_trials, open_study, run_trials, seconds_used
+from crane_pyg.experiments.study import new_study, run_trials, seconds_used, write_trial
 from crane_pyg.files import write_text
 from crane_pyg.training import TRAINING_DEFAULTS, fit
+from crane_pyg.training.identity import VERSIONS, fingerprint
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
 logger = logging.getLogger(__name__)
+
+TRIALS = "trials"
 
 
 def search_settings(
@@ -52,7 +57,8 @@ def search_settings(
     Every combination is tried where ``trials`` suffices for that, else those of
     :func:`~crane_pyg.experiments.spaces.first_trials`, and then what Optuna's TPE chooses. A trial
     that falls behind the others is stopped. A search that was killed goes on where it was, up to
-    ``trials`` or ``budget`` in total; so does one that is called again with more of them.
+    ``trials`` or ``budget`` in total; so does one that is called again with more of them. Where no
+    budget cuts a trial short, it tries what an unbroken one does.
 
     Args:
         data: the graph.
@@ -75,27 +81,30 @@ def search_settings(
         the best settings, all of them.
 
     Raises:
-        ValueError: if Optuna is missing, an argument is wrong, ``out`` holds another search, or no
-            trial could be trained.
+        ValueError: if Optuna is missing, an argument is wrong, ``out`` holds another search or
+            another process searches there, or no trial could be trained.
     """
     check_limits(trials, budget)
     settings = complete_settings(model) if settings is None else settings
     space = checked_space(model, space, settings)
     fixed = {name: value for name, value in settings.items() if name not in space}
-    identity = {"data": {**(about or {}), "fingerprint": fingerprint(data)}, "model": model}
-    claim_folder(out / "tune.json", identity | {"space": space, "settings": fixed, "seed": seed})
-    study = open_study(out / "trials.db", seed)
+    identity: dict[str, Any] = {"model": model}
+    identity["data"] = {**(about or {}), "fingerprint": fingerprint(data)}
+    identity |= {"space": space, "settings": fixed, "seed": seed, "versions": VERSIONS}
     limit = math.inf if budget is None else budget
-    trainer = _Trainer(data, model, fixed, limit, out / "running", seed, device, progress)
-    run_trials(study, space, trials, trainer, limit, first_trials(space))
-    frame = _frame(study, space)
-    write_text(out / "trials.csv", frame.to_csv(index=False))
-    if not (frame["state"] == "COMPLETE").any():
-        raise ValueError(f"no trial could be trained: {'; '.join(sorted(set(frame['error'])))}")
-    best = fixed | study.best_params
-    seconds = seconds_used(study)
-    logger.info("best of %d trials in %.0f s: %.4f", len(frame), seconds, study.best_value)
-    write_text(out / "best.json", json.dumps({model: best}, indent=2) + "\n")
+    with hold_folder(out):
+        claim_folder(out / "tune.json", identity)
+        study = new_study()
+        trainer = _Trainer(data, model, fixed, limit, out, seed, device, progress)
+        run_trials(study, space, trials, trainer, out / TRIALS, seed, limit, first_trials(space))
+        frame = _frame(study, space)
+        write_text(out / "trials.csv", frame.to_csv(index=False))
+        if not (frame["state"] == "COMPLETE").any():
+            raise ValueError(f"no trial could be trained: {'; '.join(sorted(set(frame['error'])))}")
+        best = fixed | study.best_params
+        seconds = seconds_used(study)
+        logger.info("best of %d trials in %.0f s: %.4f", len(frame), seconds, study.best_value)
+        write_text(out / "best.json", json.dumps({model: best}, indent=2) + "\n")
     return best
 
 
@@ -146,7 +155,7 @@ class _Trainer:
     model: str
     settings: Mapping[str, Any]
     budget: float
-    folder: Path
+    out: Path
     seed: int
     device: torch.device | str
     progress: bool
@@ -157,36 +166,46 @@ class _Trainer:
         settings = {**self.settings, **trial.params}
         loop = split_settings(settings)[1]
         name = hashlib.sha256(json.dumps(trial.params, sort_keys=True).encode()).hexdigest()[:16]
-        checkpoint = self.folder / f"{name}.pt"
-        start, before = time.perf_counter(), seconds_used(trial.study)
+        checkpoint = self.out / "running" / f"{name}.pt"
+        of_trial, of_all = trial.user_attrs.get("seconds", 0.0), seconds_used(trial.study)
+        start = time.perf_counter()
+
+        def note() -> float:
+            seconds = time.perf_counter() - start
+            trial.set_user_attr("seconds", of_trial + seconds)
+            write_trial(self.out / TRIALS, trial.study.trials[-1])  # for a kill not to lose them
+            return seconds
 
         def report(row: dict[str, float]) -> bool:
-            seconds = time.perf_counter() - start
-            trial.set_user_attr("seconds", seconds)  # here, for a kill not to lose them
+            seconds = note()
             score = row.get(loop.get("monitor", TRAINING_DEFAULTS.monitor))
             if score is None:
                 return False
             trial.report(score, int(row["epoch"]))
             if trial.should_prune():
                 raise TrialPruned
-            return before + seconds >= self.budget
+            return of_all + seconds >= self.budget
 
+        train = partial(
+            fit,
+            construct_model(self.model, self.data, settings, self.seed),
+            self.data,
+            **loop,
+            seed=self.seed,
+            device=self.device,
+            checkpoint=checkpoint,
+            progress=self.progress,
+            callback=report,
+        )
         try:
-            result = fit(
-                construct_model(self.model, self.data, settings, self.seed),
-                self.data,
-                **loop,
-                seed=self.seed,
-                device=self.device,
-                checkpoint=checkpoint,
-                progress=self.progress,
-                callback=report,
-            )
-        except (TrialPruned, ValueError):
+            result = train_anew_if_damaged(checkpoint, train)
+        except OSError:
+            raise
+        except Exception:
             checkpoint.unlink(missing_ok=True)
             raise
         finally:
-            trial.set_user_attr("seconds", time.perf_counter() - start)
+            note()
         for attribute in ("best_epoch", "epochs", "seconds_per_epoch"):
             trial.set_user_attr(attribute, getattr(result, attribute))
         checkpoint.unlink()
@@ -199,5 +218,5 @@ def _frame(study: "Study", space: Space) -> pd.DataFrame:
         {"trial": trial.number, "state": trial.state.name, "score": trial.value}
         | {name: trial.params.get(name) for name in space}
         | {name: trial.user_attrs.get(name) for name in columns}
-        for trial in ended_trials(study)
+        for trial in study.trials
     )

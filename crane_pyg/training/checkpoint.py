@@ -6,12 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crane_pyg.files import write_atomically
+from crane_pyg.seals import check_stream_seal, write_stream_sealed
+from crane_pyg.training.identity import differences
 from crane_pyg.training.result import FitResult
 
 
 class Checkpoint:
     """A file that a killed run resumes from: weights, optimiser, random states, history.
+
+    It ends with a checksum, behind what ``torch.load`` reads.
 
     Args:
         path: where the file lies, or is to lie.
@@ -26,7 +29,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
-        settings: dict[str, Any],
+        identity: dict[str, Any],
         best_state: dict[str, Tensor],
     ) -> None:
         """Replace the file by the state after an epoch.
@@ -36,7 +39,7 @@ class Checkpoint:
             optimizer: the optimiser after the epoch; ``None`` where there is none.
             generator: the sampler's source of randomness.
             result: history of the epochs so far.
-            settings: those of training that a run which resumes must share.
+            identity: what a run that resumes must share.
             best_state: the weights of the best epoch so far.
         """
         state = {
@@ -47,10 +50,10 @@ class Checkpoint:
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if generator.device.type == "cuda" else None,
             "result": vars(result),
-            "settings": settings,
+            "identity": identity,
             "best": best_state,
         }
-        write_atomically(self.path, lambda aside: torch.save(state, aside))
+        write_stream_sealed(self.path, lambda file: torch.save(state, file))
 
     def load(
         self,
@@ -58,35 +61,32 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
-        settings: dict[str, Any],
+        identity: dict[str, Any],
     ) -> dict[str, Tensor]:
         """Restore everything in place.
 
         Args:
             model, optimizer, generator, result: as :meth:`save` takes them; overwritten.
-            settings: those of the run that resumes.
+            identity: that of the run that resumes; among it ``seed``.
 
         Returns:
             the weights of the best epoch so far.
 
         Raises:
-            ValueError: if the file was written with other settings or for another model.
+            DamagedFileError: if the file is not what was written.
+            ValueError: if it belongs to a run of another identity, or to a model of other sizes.
         """
+        check_stream_seal(self.path)
         state = torch.load(self.path, map_location="cpu", weights_only=True)
-        differing = {
-            name: (state["settings"].get(name), value)
-            for name, value in settings.items()
-            if state["settings"].get(name) != value
-        }
-        if differing:
+        if differing := differences(state["identity"], identity):
             raise ValueError(
-                f"{self.path} belongs to a run with other settings; remove it to start anew "
-                f"(got, as saved and now: {differing})"
+                f"'{self.path}' belongs to another run; remove it to start anew, or choose another "
+                f"place (got, as saved and now: {differing})"
             )
         try:
             model.load_state_dict(state["model"])
         except RuntimeError as error:
-            raise ValueError(f"{self.path} belongs to another model: {error}") from error
+            raise ValueError(f"'{self.path}' belongs to another model: {error}") from error
         if optimizer is not None:
             optimizer.load_state_dict(state["optimizer"])
         vars(result).update(state["result"])
@@ -96,5 +96,5 @@ class Checkpoint:
             if state["cuda_rng"] is not None:
                 torch.cuda.set_rng_state(state["cuda_rng"])
         else:  # one device's generator cannot go on where another's stopped
-            generator.manual_seed(settings["seed"] + len(result.history))
+            generator.manual_seed(identity["seed"] + len(result.history))
         return state["best"]

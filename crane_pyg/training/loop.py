@@ -20,6 +20,7 @@ from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
+from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import peak_memory_mb
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
@@ -66,14 +67,17 @@ def fit(
         seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
         checkpoint: file that is rewritten after every epoch; where it exists already, training
-            goes on from it, also with another ``epochs`` or ``patience``.
+            goes on from it, also on another device, or with another ``epochs`` or ``patience``
+            that would have come to the same best epoch so far.
         progress: show a progress bar.
-        callback: called with each new row of the history, once it is saved; training stops where
-            it returns true, and what it raises ends it.
+        callback: called with each row of the history, once it is saved, and first with those that
+            the checkpoint holds already; training stops where it returns true, and what it raises
+            ends it.
 
     Raises:
         ValueError: if an argument is out of range, a split is empty, the loss or a score is not
-            finite, or the checkpoint belongs to a run with other arguments.
+            finite, or the checkpoint is damaged, or belongs to a run of another model, other data
+            or arguments.
     """
     epochs, batch_size, lr, patience, eval_every, monitor = training_settings(
         model,
@@ -111,8 +115,9 @@ def fit(
         run_epoch = partial(train_epoch, model, data, sampler, optimizer)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
+    is_stopped = False
     store = Checkpoint(checkpoint) if checkpoint is not None else None
-    settings: dict[str, Any] = {
+    identity: dict[str, Any] = {
         "batch_size": batch_size,
         "lr": lr,
         "eval_every": eval_every,
@@ -120,12 +125,25 @@ def fit(
         "protocol": protocol,
         "seed": seed,
     }
-    if store is not None and store.path.exists():
-        best_state = store.load(model, optimizer, generator, result, settings)
+    if store is not None:
+        identity |= {"model": describe_model(model), "data": fingerprint(data)}
+        identity["versions"] = VERSIONS
+        if store.path.exists():
+            best_state = store.load(model, optimizer, generator, result, identity)
+            if not result.begins(epochs, patience, eval_every):
+                raise ValueError(
+                    f"'{store.path}' holds {result.epochs} epochs of another length of training; "
+                    f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
+                )
+            if callback is not None:
+                for row in result.history:
+                    is_stopped |= bool(callback(row))
 
     bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
     with bar:
         while result.epochs < epochs and result.evaluations_since_best < patience:
+            if is_stopped:
+                break
             epoch = result.epochs + 1
             row = {"epoch": float(epoch), **run_epoch()}
             loss = row.get("loss", 0.0)
@@ -139,11 +157,10 @@ def fit(
             result.history.append(row)
             result.peak_memory_mb = max(result.peak_memory_mb, peak_memory_mb(device))
             if store is not None:
-                store.save(model, optimizer, generator, result, settings, best_state)
+                store.save(model, optimizer, generator, result, identity, best_state)
             bar.update()
             bar.set_postfix({"loss": f"{loss:.4f}", monitor: f"{result.best_score:.4f}"})
-            if callback is not None and callback(row):
-                break
+            is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)
     model.eval()
     chosen = model.calibrate(data, lambda: evaluate(model, data, "val", protocol=protocol)[monitor])

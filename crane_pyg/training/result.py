@@ -36,6 +36,25 @@ class FitResult:
         """How many evaluations in a row gave no better score."""
         return sum(self.monitor in row for row in self.history[self.best_epoch :])
 
+    def begins(self, epochs: int, patience: int, eval_every: int) -> bool:
+        """Whether a training of this length comes to the same best epoch, of those trained so far.
+
+        Args:
+            epochs, patience, eval_every: as :func:`~crane_pyg.training.fit` takes them.
+        """
+        best, best_score, since = 0, -1.0, 0
+        for epoch, row in enumerate(self.history[:epochs], start=1):
+            due = epoch % eval_every == 0 or epoch == epochs
+            if due != (self.monitor in row):
+                return False  # the last epoch of a shorter training is evaluated out of turn
+            if due:
+                since += 1
+                if row[self.monitor] > best_score:
+                    best, best_score, since = epoch, row[self.monitor], 0
+            if since >= patience:
+                break
+        return best == self.best_epoch
+
     @property
     def seconds_per_epoch(self) -> float:
         """Median training time of an epoch, evaluation left out."""

@@ -4,18 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch_geometric.data import HeteroData
 
 from crane_pyg.choices import check_choice
-from crane_pyg.files import write_atomically
 from crane_pyg.limits import parse_json
 from crane_pyg.nn.models import MODELS, Recommender
+from crane_pyg.seals import BLANK, read_sealed, write_sealed
 
 
 def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Path | str) -> None:
     """Write the weights as safetensors, with what :func:`load_model` needs to build the model.
+
+    The metadata hold a checksum, too; whatever reads safetensors reads the file.
 
     Args:
         model: trained.
@@ -23,9 +25,9 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
         settings: the arguments it was constructed with, beside the sizes.
         path: file to write.
     """
-    metadata = {"model": name, "settings": json.dumps(settings | dict(model.resolved))}
-    content = save(model.state_dict(), metadata)  # save_file would make it the writer's alone
-    write_atomically(path, lambda aside: aside.write_bytes(content))
+    everything = json.dumps(settings | dict(model.resolved))
+    metadata = {"model": name, "settings": everything, "checksum": BLANK}
+    write_sealed(path, save(model.state_dict(), metadata))
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:
@@ -36,14 +38,16 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
         data: the graph that it was trained on.
 
     Raises:
+        DamagedFileError: if the file is not what was written.
         ValueError: if the file is not one of ours, or ``data`` has other sizes.
     """
+    content = read_sealed(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        state = load(content)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    length = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
     check_choice(f"the model of {path}", metadata.get("model"), sorted(MODELS))
     settings = parse_json(metadata.get("settings", ""), f"the settings of '{path}'")
     try:

@@ -175,6 +175,7 @@ def test_formulas_are_escaped_where_titles_are_written(capsys, folder, trained):
         (["--users", "0", "--users-file", "f"], "not allowed with"),
         (["--users-file", "nowhere.txt"], "nowhere.txt"),
         (["--min-interactions", "7"], "was trained on other data"),
+        (["--split", "random"], "(got, there and now: fingerprint '"),
     ],
 )
 def test_mistakes(capsys, folder, trained, options, message):
@@ -213,4 +214,4 @@ def test_a_broken_table_of_names(capsys, folder, trained, content, message):
 def test_another_run(capsys, folder, trained):
     refused(capsys, folder, folder / "nothing", [], "--run must be the --out of a training")
     run = trained()
-    refused(capsys, "tiny", run, [], "was trained on 'shop' (got data 'tiny')")
+    refused(capsys, "tiny", run, [], "dataset 'shop' and 'tiny'")

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,9 @@ def test_out_holds_everything_and_a_second_call_trains_no_more(capsys, tmp_path)
     argv = ["tiny", "--model", "lightgcn", "--out", str(tmp_path / "run")]
     first = record(capsys, *argv)
     files = {path.name: path for path in (tmp_path / "run").iterdir()}
-    assert set(files) == {"checkpoint.pt", "model.safetensors", "history.csv", "result.json"}
+    assert set(files) == {
+        *("checkpoint.pt", "model.safetensors", "history.csv", "result.json", "run.json")
+    }
     assert json.loads(files["result.json"].read_text()) == first
     history = pd.read_csv(files["history.csv"], index_col="epoch")
     assert {"loss", "bpr", "seconds", "Recall@20"} <= set(history)
@@ -133,7 +136,7 @@ def test_a_preset_sets_training_too_and_the_command_line_wins(capsys, tmp_path):
     argv = ["tiny", "--preset", "sports", "--set", "k=3", "--set", "refresh=epoch"]
     argv += ["--batch-size", "4096"]
     record(capsys, *argv, "--out", str(tmp_path))
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["settings"]
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["identity"]
     assert (saved["lr"], saved["batch_size"]) == (5e-5, 4096)
     model = load_model(tmp_path / "model.safetensors", load_dataset("tiny")[0])
     assert model.objective.contrastive.weight == 0.7
@@ -202,14 +205,65 @@ def test_a_model_that_needs_features_says_so(capsys, tmp_path):
     assert "must have item features" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_other_settings_is_refused_in_one_line(capsys, tmp_path):
-    argv = ["tiny", "--model", "lightgcn", "--out", str(tmp_path)]
-    record(capsys, *argv)
-    for other in (["--lr", "0.5"], ["--set", "embedding_dim=8"]):
-        with pytest.raises(SystemExit) as stop:
-            main(["train", *argv, *SHORT, *other])
-        assert stop.value.code == 2
-        assert "belongs to" in capsys.readouterr().err.splitlines()[-1]
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (["--lr", "0.5"], "settings.lr 0.001 and 0.5"),
+        (["--set", "l2=0.5"], "settings.l2 0.0001 and 0.5"),
+        (["--set", "embedding_dim=8"], "settings.embedding_dim 64 and 8"),
+        (["--model", "bpr"], "model 'lightgcn' and 'bpr'"),
+        (["--split-seed", "1"], "data.split_seed 0 and 1"),
+        (["--protocol", "mmrec"], "protocol 'strict' and 'mmrec'"),
+        (["--seed", "1"], "seed 0 and 1"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused_in_one_line(capsys, short_run, other, message):
+    before = {path.name: path.read_bytes() for path in short_run.iterdir()}
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "tiny", "--model", "lightgcn", "--out", str(short_run), *SHORT, *other])
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: '{short_run}' holds other runs; choose another folder")
+    assert message in line
+    assert {path.name: path.read_bytes() for path in short_run.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    """The folder of a run that tests leave as it is."""
+    out = tmp_path_factory.mktemp("run")
+    main(["train", "tiny", "--model", "lightgcn", "--out", str(out), *SHORT])
+    return out
+
+
+def test_other_files_in_the_folder_of_the_data_are_other_data(capsys, tmp_path):
+    folder = write_folder(tmp_path)
+    argv = ["train", folder, "--model", "lightgcn", "--out", str(tmp_path / "run"), *SHORT]
+    main(argv)
+    np.save(tmp_path / "visual_feat.npy", np.ones((40, 12)))
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert "data.fingerprint '" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "run.json"])
+def test_a_damaged_file_is_one_line_that_says_what_to_do(capsys, tmp_path, short_run, name):
+    run, argv = tmp_path / "run", ["tiny", "--model", "lightgcn"]
+    shutil.copytree(short_run, run)
+    whole = (run / name).read_bytes()
+    (run / name).unlink()
+    (run / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SystemExit) as stop:
+        record(capsys, *argv, "--out", str(run))
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: '{run / name}' is damaged")
+    (run / name).unlink()
+    again, before = record(capsys, *argv, "--out", str(run)), short_run / "result.json"
+    assert again["test"] == json.loads(before.read_text())["test"]
+
+
+def test_a_file_as_out_is_a_mistake(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stop:
         main(["train", "tiny", *SHORT, "--out", str(tmp_path / "file")])

@@ -32,7 +32,7 @@ def test_it_ends_with_the_best_settings(capsys, tmp_path, space, monkeypatch):
     tune(*argv, "--trials", 2)
     best = json.loads(capsys.readouterr().out)
     assert {path.name for path in out.iterdir()} == {
-        *("best.json", "running", "trials.csv", "trials.db", "tune.json")
+        *("best.json", "running", "trials", "trials.csv", "tune.json")
     }
     assert json.loads((out / "best.json").read_text()) == best
     assert set(best["lightgcn"]) == {*TRAINING_DEFAULTS._fields, "num_layers", "l2"}

@@ -60,12 +60,38 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path, killed):
             os.kill(os.getpid(), signal.SIGKILL)
 
     killed(dies)
-    (left,) = tmp_path.iterdir()
+    (left,) = tmp_path.glob("*.partial")
     with whole_folder(out) as alive:
         assert not left.exists()
         with pytest.raises(ValueError, match="rows, one per item"):
             write(out, features={"text": np.eye(2)})
         assert alive.is_dir()
+    assert files(tmp_path) == ["out"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "real").mkdir()
+    for name, target in (("link", "real"), ("dangling", "new")):
+        (tmp_path / name).symlink_to(target)
+        write(tmp_path / name)
+        write(tmp_path / name, overwrite=True)
+        assert (tmp_path / name).is_symlink()
+        assert "shop.inter" in files(tmp_path / target)
+    assert files(tmp_path) == ["dangling", "link", "new", "real"]
+
+
+def test_two_processes_do_not_make_one_folder(tmp_path, killed):
+    out = tmp_path / "out"
+
+    def second():
+        with pytest.raises(ValueError, match=f"out' is in use by process {os.getppid()} since"):
+            write(out)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with whole_folder(out) as folder:
+        killed(second)
+        (folder / "mine").write_text("")
+    assert files(out) == ["mine"]
     assert files(tmp_path) == ["out"]
 
 

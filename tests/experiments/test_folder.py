@@ -1,10 +1,11 @@
 import copy
-import json
 
 import pytest
 import torch
 
-from crane_pyg.experiments.folder import claim_folder, fingerprint
+from crane_pyg.experiments.folder import claim_folder, hold_folder
+from crane_pyg.seals import DamagedFileError, read_record
+from crane_pyg.training.identity import fingerprint
 
 IDENTITY = {"protocol": "strict", "settings of bpr": {"lr": 0.1, "epochs": 3}}
 
@@ -12,8 +13,9 @@ IDENTITY = {"protocol": "strict", "settings of bpr": {"lr": 0.1, "epochs": 3}}
 def test_a_folder_takes_more_runs_of_the_same_kind(tmp_path):
     path = tmp_path / "new" / "compare.json"
     claim_folder(path, IDENTITY)
+    (path.parent / "runs.jsonl").write_text("")
     claim_folder(path, {"protocol": "strict", "settings of lightgcn": {"num_layers": 2}})
-    assert json.loads(path.read_text()) == IDENTITY | {"settings of lightgcn": {"num_layers": 2}}
+    assert read_record(path) == IDENTITY | {"settings of lightgcn": {"num_layers": 2}}
 
 
 @pytest.mark.parametrize(
@@ -27,10 +29,31 @@ def test_a_folder_takes_more_runs_of_the_same_kind(tmp_path):
 def test_a_folder_of_other_runs_is_refused_and_left_as_it_is(tmp_path, change, words):
     path = tmp_path / "compare.json"
     claim_folder(path, IDENTITY)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "bpr-1.json").write_text("")
     with pytest.raises(ValueError, match="holds other runs") as error:
         claim_folder(path, IDENTITY | change)
     assert str(error.value).endswith(f"(got, there and now: {words})")
-    assert json.loads(path.read_text()) == IDENTITY
+    assert read_record(path) == IDENTITY
+
+
+def test_a_folder_without_runs_is_free(tmp_path):
+    path = tmp_path / "compare.json"
+    claim_folder(path, IDENTITY)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / ".part").write_text("")
+    with hold_folder(tmp_path):
+        claim_folder(path, {"protocol": "mmrec"})
+    assert read_record(path) == {"protocol": "mmrec"}
+
+
+def test_a_damaged_note_is_refused(tmp_path):
+    path = tmp_path / "compare.json"
+    claim_folder(path, IDENTITY)
+    (tmp_path / "runs.jsonl").write_text("")
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    with pytest.raises(DamagedFileError, match="compare.json' is damaged.*; remove it"):
+        claim_folder(path, IDENTITY)
 
 
 def test_the_fingerprint_is_the_same_for_the_same_graph_alone(checkerboard):

@@ -8,6 +8,7 @@ from crane_pyg.experiments import complete_settings, grid, run_grid
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import evaluate, load_model
+from crane_pyg.training.identity import fingerprint
 
 SHORT = {"epochs": 2, "batch_size": 64}
 
@@ -112,6 +113,52 @@ def test_a_failure_stops_no_other_run_and_is_tried_again(checkerboard, tmp_path)
     assert not (tmp_path / "runs" / "crane-1.json").exists()
 
 
+def test_whatever_a_model_raises_stops_no_other(checkerboard, tmp_path, monkeypatch):
+    def fails(*args):
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr(LightGCN, "loss", fails)
+    runs = run_grid(checkerboard, settings("lightgcn", "bpr"), [1], tmp_path)
+    assert runs[0]["error"] == "RuntimeError: out of memory"
+    assert "test" in runs[1]
+    for stop in (KeyboardInterrupt, OSError("disk full")):
+        monkeypatch.setattr(LightGCN, "loss", lambda *args, stop=stop: (_ for _ in ()).throw(stop))
+        with pytest.raises((KeyboardInterrupt, OSError)):
+            run_grid(checkerboard, settings("lightgcn"), [1], tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".json", ".csv", ".safetensors", ".pt"])
+def test_a_run_of_a_damaged_file_is_trained_again(checkerboard, tmp_path, ending):
+    def start():
+        return run_grid(checkerboard, settings("bpr"), [1, 2], tmp_path, keep=["bpr"])
+
+    first = start()
+    path = tmp_path / "runs" / f"bpr-1{ending}"
+    if ending == ".pt":  # of a run that was killed
+        path.with_suffix(".json").unlink()
+        path.write_bytes(b"half")
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    again = start()
+    assert [run["test"] for run in again] == [run["test"] for run in first]
+    assert again[1] == first[1]
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {
+        f"bpr-{seed}{end}" for seed in (1, 2) for end in (".json", ".csv", ".safetensors")
+    }
+
+
+def test_a_run_of_something_else_is_not_taken_were_the_note_of_the_folder_lost(
+    checkerboard, tmp_path
+):
+    run_grid(checkerboard, settings("bpr"), [1], tmp_path)
+    (tmp_path / "compare.json").unlink()
+    (run,) = run_grid(checkerboard, settings("bpr", l2=0.5), [1], tmp_path)
+    assert "is of another run; remove it" in run["error"]
+    assert "settings.l2" in run["error"]
+
+
 def variants(**changes):
     """Two rows of one model, as a table of ablations has them."""
     given = {"CRANE": {}, "w/o graph": {"fusion": None}} | changes
@@ -163,7 +210,7 @@ def test_weights_that_are_asked_for_stay(checkerboard, tmp_path):
 
 def test_an_edge_more_is_another_graph(checkerboard):
     other = checkerboard.clone()
-    assert grid.fingerprint(other) == grid.fingerprint(checkerboard)
+    assert fingerprint(other) == fingerprint(checkerboard)
     edges = other[USER_TO_ITEM].test_edge_label_index
     other[USER_TO_ITEM].test_edge_label_index = torch.cat([edges, edges[:, :1]], dim=1)
-    assert grid.fingerprint(other) != grid.fingerprint(checkerboard)
+    assert fingerprint(other) != fingerprint(checkerboard)

@@ -1,9 +1,10 @@
 import json
 import sys
+from functools import partial
 
-import optuna
 import pandas as pd
 import pytest
+from optuna.trial import Trial
 
 from crane_pyg.experiments import (
     SEARCH_SPACES,
@@ -14,6 +15,7 @@ from crane_pyg.experiments import (
 )
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.schema import USER_TO_ITEM
+from crane_pyg.seals import read_record
 from crane_pyg.training import fit, loop
 
 SHORT = complete_settings("lightgcn", {"epochs": 1, "batch_size": 64})
@@ -21,8 +23,8 @@ SPACE = {"num_layers": [1, 2], "l2": [1e-2, 1e-4]}
 
 
 def states(folder):
-    study = optuna.load_study(study_name="tune", storage=f"sqlite:///{folder / 'trials.db'}")
-    return [trial.state.name for trial in study.trials]
+    paths = sorted((folder / "trials").iterdir(), key=lambda path: int(path.stem))
+    return [read_record(path)["state"] for path in paths]
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_second_call_goes_on_to_more_trials(board, tmp_path, monkeypatch):
     assert pd.read_csv(tmp_path / "trials.csv").equals(second)
 
 
-def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_path, monkeypatch):
+def test_a_killed_trial_goes_on_from_its_last_epoch(board, tmp_path, monkeypatch):
     settings = SHORT | {"epochs": 3}
     start_epoch, epochs = LightGCN.start_epoch, []
 
@@ -71,14 +73,56 @@ def test_a_killed_trial_has_failed_and_goes_on_from_its_last_epoch(board, tmp_pa
     space = {"num_layers": [1, 2, 3]}
     with pytest.raises(KeyboardInterrupt):
         search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
-    assert states(tmp_path) == ["COMPLETE", "RUNNING", "WAITING"]
+    assert states(tmp_path) == ["COMPLETE", "RUNNING"]
     best = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
-    assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert states(tmp_path) == ["COMPLETE"] * 3
     assert sorted(epochs) == [1] * 3 + [2] * 4 + [3] * 3
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 3
     assert list((tmp_path / "running").iterdir()) == []
     again = search_settings(board, "lightgcn", 3, tmp_path / "2", space=space, settings=settings)
     assert again == best
+
+
+def test_a_trial_killed_as_it_was_to_be_stopped_is_stopped(board, tmp_path, monkeypatch):
+    space = {"l2": [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-9]}
+    settings = SHORT | {"epochs": 3}
+
+    def evaluate(model, *args, **kwargs):
+        return {"Recall@20": 0.1 if model.objective.regulariser.weight == 1e-9 else 0.5}
+
+    monkeypatch.setattr("crane_pyg.training.loop.evaluate", evaluate)
+    monkeypatch.setattr("crane_pyg.experiments.study.WARM_UP", 1)
+    search = partial(search_settings, board, "lightgcn", 6, space=space, settings=settings)
+    search(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "should_prune", lambda self: interrupt() if self.number == 5 else 0)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "killed")
+    search(tmp_path / "killed")
+    whole, again = (pd.read_csv(tmp_path / name / "trials.csv") for name in ("whole", "killed"))
+    assert whole["state"].iloc[-1] == "PRUNED"
+    columns = ["state", "score", "l2", "best_epoch", "epochs"]
+    assert again[columns].equals(whole[columns])
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_damage_costs_one_training(board, tmp_path, monkeypatch):
+    space = {"num_layers": [1, 2, 3]}
+    settings = SHORT | {"epochs": 2}
+    best = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+    table = (tmp_path / "trials.csv").read_text().splitlines()
+    (tmp_path / "trials" / "1.json").write_bytes(b"x")
+    trained = []
+    true = LightGCN.start_epoch
+    monkeypatch.setattr(
+        LightGCN, "start_epoch", lambda *args: trained.append(args[0].num_layers) or true(*args)
+    )
+    again = search_settings(board, "lightgcn", 3, tmp_path, space=space, settings=settings)
+    assert (again, trained) == (best, [2, 2])
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == len(table) == 4
 
 
 def test_a_bad_trial_is_stopped_early(board, tmp_path, monkeypatch):
@@ -144,8 +188,34 @@ def test_seconds_of_a_killed_start_count(board, tmp_path, monkeypatch):
     assert clock.epochs == 6
     table = pd.read_csv(tmp_path / "trials.csv")
     assert table["epochs"].tolist() == [5]  # the third epoch of the first start is lost
-    assert table["seconds"].tolist() == [30]
+    assert table["seconds"].tolist() == [60]  # of both starts, each epoch once
     assert best["num_layers"] == 1
+
+
+def test_a_trial_killed_as_the_budget_ended_keeps_its_score(board, tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    search = {"space": SPACE, "settings": SHORT | {"epochs": 9}, "budget": 30}
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "should_prune", lambda self: clock.now == 30 and interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            search_settings(board, "lightgcn", None, tmp_path, **search)
+    search_settings(board, "lightgcn", None, tmp_path, **search)
+    assert clock.epochs == 3
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert table[["state", "epochs", "seconds"]].values.tolist() == [["COMPLETE", 3, 30]]
+
+
+def test_a_killed_trial_beyond_the_number_is_left(board, tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    search = {"space": SPACE, "settings": SHORT | {"epochs": 2}}
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "should_prune", lambda self: self.number == 1 and interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            search_settings(board, "lightgcn", 3, tmp_path, **search)
+    search_settings(board, "lightgcn", 1, tmp_path, **search)
+    assert (clock.epochs, len(pd.read_csv(tmp_path / "trials.csv"))) == (3, 1)
+    search_settings(board, "lightgcn", 3, tmp_path, **search)
+    assert pd.read_csv(tmp_path / "trials.csv")["seconds"].tolist() == [20, 20, 20]
 
 
 def test_a_budget_that_is_too_large_ends_with_the_last_combination(board, tmp_path):

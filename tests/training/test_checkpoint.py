@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from crane_pyg.nn.models import CRANE, LightGCN
+from crane_pyg.nn.models import BPR, CRANE, MODELS, LightGCN
+from crane_pyg.seals import DamagedFileError
 from crane_pyg.training import fit
+from crane_pyg.training.identity import RESULTS, VERSIONS, describe_model
 from tests.training.short_runs import SHORT, assert_same_state, build
 
 
@@ -40,15 +42,72 @@ def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch
 def test_a_checkpoint_of_another_run_is_refused(checkerboard, tmp_path):
     path = tmp_path / "checkpoint.pt"
     fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
-    with pytest.raises(ValueError, match=r"other settings.*'lr': \(0.01, 0.02\)"):
+    with pytest.raises(ValueError, match=r"belongs to another run.*now: lr 0.01 and 0.02\)"):
         fit(
             build(checkerboard, LightGCN),
             checkerboard,
             **SHORT | {"lr": 0.02},
             checkpoint=path,
         )
-    with pytest.raises(ValueError, match="belongs to another model"):
+    with pytest.raises(ValueError, match=r"now: .*model.class 'LightGCN' and 'CRANE'"):
         fit(build(checkerboard, CRANE), checkerboard, **SHORT, checkpoint=path)
+    with pytest.raises(ValueError, match=r"model.num_layers '2' and '1'"):
+        fit(build(checkerboard, LightGCN, num_layers=1), checkerboard, **SHORT, checkpoint=path)
+    checkerboard["item"].x_visual[0, 0] += 1
+    with pytest.raises(ValueError, match="now: data '"):
+        fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_training_does_not_change_what_a_model_is(checkerboard, name):
+    model = MODELS[name].from_settings(checkerboard, embedding_dim=8)
+    before = describe_model(model)
+    fit(model, checkerboard, epochs=1, batch_size=64, progress=False)
+    assert describe_model(model) == before
+    assert before["class"] == MODELS[name].__name__
+    other = MODELS[name].from_settings(checkerboard, embedding_dim=16)
+    assert describe_model(other) != before
+
+
+def test_a_weight_of_the_loss_is_part_of_the_run(checkerboard, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN, l2=0.0), checkerboard, **SHORT, checkpoint=path)
+    with pytest.raises(ValueError, match=r"model.objective .*weight=0.0.*weight=1.0"):
+        fit(build(checkerboard, LightGCN, l2=1.0), checkerboard, **SHORT, checkpoint=path)
+
+
+def test_another_version_goes_on_with_no_run(checkerboard, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+    monkeypatch.setitem(VERSIONS, "results", 0)
+    with pytest.raises(ValueError, match=rf"versions.results {RESULTS} and 0"):
+        fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
+
+
+def test_a_shorter_training_is_refused_where_its_result_is_another(checkerboard, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    own = SHORT | {"lr": 1e-3, "monitor": "NDCG@20"}
+    first = fit(build(checkerboard, LightGCN), checkerboard, **own, checkpoint=path)
+    assert first.best_epoch > 1
+    own |= {"epochs": first.best_epoch - 1}
+    with pytest.raises(ValueError, match="holds 5 epochs of another length of training"):
+        fit(build(checkerboard, LightGCN), checkerboard, **own, checkpoint=path)
+
+
+def test_every_flipped_bit_and_every_cut_is_found(checkerboard, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    fit(build(checkerboard, BPR), checkerboard, **SHORT | {"epochs": 1}, checkpoint=path)
+    whole = path.read_bytes()
+    assert torch.load(path, weights_only=True)["identity"]["lr"] == SHORT["lr"]
+    places = [*range(0, len(whole), len(whole) // 20), *range(len(whole) - 16, len(whole))]
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        for content in (flipped, whole[:place]):
+            path.unlink()
+            path.write_bytes(content)
+            with pytest.raises(DamagedFileError, match="checkpoint.pt' is damaged.*; remove it"):
+                fit(build(checkerboard, BPR), checkerboard, **SHORT, checkpoint=path)
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, monkeypatch):
@@ -56,8 +115,8 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(checkerboard, tmp_path, mo
     fit(build(checkerboard, LightGCN), checkerboard, **SHORT, checkpoint=path)
     before = path.read_bytes()
 
-    def disk_full(state, aside):
-        aside.write_bytes(b"half")
+    def disk_full(state, file):
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", disk_full)

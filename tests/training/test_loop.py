@@ -94,6 +94,8 @@ def test_a_callback_sees_each_row_and_can_end_the_training(checkerboard, tmp_pat
             checkpoint=path,
             callback=callback,
         )
+    assert len(rows) == 2
+    rows = []
     model = build(checkerboard, LightGCN)
     result = fit(model, checkerboard, **SHORT, checkpoint=path, callback=rows.append)
     assert rows == result.history

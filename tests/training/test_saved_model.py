@@ -1,10 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save, save_file
 
 from crane_pyg.nn import LearnedItemGraph
 from crane_pyg.nn.models import MODELS
+from crane_pyg.seals import BLANK, DamagedFileError, write_sealed
 from crane_pyg.training import evaluate, fit, load_model, recommend, save_model
 
 
@@ -61,11 +62,30 @@ def test_a_saved_model_is_for_whoever_may_read_the_folder(checkerboard, tmp_path
 def test_files_that_are_not_ours(checkerboard, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"no")
-    with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
+    with pytest.raises(DamagedFileError, match="model.safetensors' .*not of this version"):
         load_model(path, checkerboard)
     save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(DamagedFileError, match="lacks a checksum"):
+        load_model(path, checkerboard)
+    write_sealed(path, save({"x": torch.zeros(1)}, {"checksum": BLANK}))
     with pytest.raises(ValueError, match="the model of .* must be one of .*got None"):
         load_model(path, checkerboard)
+
+
+def test_every_flipped_bit_is_found_and_others_can_read_the_file(checkerboard, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = MODELS["bpr"].from_data(checkerboard, embedding_dim=2)
+    save_model(model, "bpr", {"embedding_dim": 2}, path)
+    theirs = load_file(path)
+    assert all(torch.equal(theirs[name], value) for name, value in model.state_dict().items())
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 11):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.unlink()
+        path.write_bytes(flipped)
+        with pytest.raises(DamagedFileError, match="model.safetensors' is damaged"):
+            load_model(path, checkerboard)
 
 
 @pytest.mark.parametrize(
