@@ -158,7 +158,10 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "tiny", "--set", "kk=3"], "warm_start (got 'kk')"),
         (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
         (["train", "tiny", "--set", "k=500"], "(got k=500"),
-        (["train", "tiny", "--set", "embedding_dim=-1"], "embedding_dim of crane must be at least 1"),
+        (
+            ["train", "tiny", "--set", "embedding_dim=-1"],
+            "embedding_dim of crane must be at least 1",
+        ),
         (["train", "tiny", "--set", "readout=first"], "readout of crane must be one of"),
         (["train", "tiny", "--preset", "baby2"], "preset of CRANE must be one of"),
         (["train", "tiny", "--model", "lightgcn", "--preset", "baby"], "LightGCN has no preset"),
