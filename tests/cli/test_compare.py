@@ -153,11 +153,11 @@ def test_without_matplotlib_all_but_the_figure_is_there(capsys, tmp_path, monkey
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--models", "crane9"], "choose among bpr, crane"),
+        (["--models", "crane9"], "choose among bm3, bpr, crane"),
         (["--models", "bpr,bpr"], "name each once (got bpr,bpr)"),
         (["--models", "bpr", "--protocol", "lenient"], "lenient"),
-        (["--models", "bpr", "--seeds", "1,x"], "seeds are integers below 2**32 (got 'x')"),
-        (["--models", "bpr", "--seeds", "-1"], "seeds are integers"),
+        (["--models", "bpr", "--seeds", "1,x"], "a seed is an integer below 2**32 (got 'x')"),
+        (["--models", "bpr", "--seeds", "-1"], "a seed is an integer"),
         (["--models", "bpr", "--seeds", ""], "(got '')"),
         (["--models", "bpr", "--seeds", "1,1"], "name each once (got 1,1)"),
         (["--models", "bpr", "--preset", "mars"], "BPR has no preset (got 'mars')"),

@@ -130,6 +130,7 @@ def test_ids_that_end_lines_elsewhere_are_written_and_named(capsys, folder, trai
     rename(folder, "users", "userID", users)
     rename(folder, "items", "itemID", [f"i\r{n}" for n in range(NUM_ITEMS)])
     out = trained()
+    capsys.readouterr()  # the training's own words
     asked = folder / "asked"
     for wanted in (odd, odd[3:]):
         asked.write_text("\n".join(wanted) + "\n", encoding="utf-8", newline="")
@@ -150,6 +151,7 @@ def test_formulas_are_escaped_where_titles_are_written(capsys, folder, trained):
     ids = [f"={n}" for n in range(NUM_ITEMS)]
     rename(folder, "items", "itemID", ids, title=titles)
     out = trained()
+    capsys.readouterr()  # the training's own words
 
     def table(*options):
         main(["recommend", str(folder), "--run", str(out), "--users", "0", *options])

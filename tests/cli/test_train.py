@@ -123,6 +123,7 @@ def test_settings_reach_the_model(capsys, tmp_path):
 @pytest.mark.parametrize("name", ["crane", "lightgcn"])
 def test_the_ranking_loss_is_a_setting(capsys, tmp_path, name):
     values = ["ranking=softmax", "ranking_temperature=0.1", "ranking_negatives=batch"]
+    values.append("ranking_similarity=cosine")
     sets = [word for value in values for word in ("--set", value)]
     first = record(capsys, "tiny", "--model", name, *sets, "--out", str(tmp_path))
     assert "softmax" in pd.read_csv(tmp_path / "history.csv")
@@ -160,11 +161,14 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "tiny", "--set", "kk=3"], "warm_start (got 'kk')"),
         (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
         (["train", "tiny", "--set", "k=500"], "(got k=500"),
-        (["train", "tiny", "--set", "embedding_dim=-1"], "crane does not take these settings"),
+        (
+            ["train", "tiny", "--set", "embedding_dim=-1"],
+            "embedding_dim of crane must be at least 1",
+        ),
         (["train", "tiny", "--set", "readout=first"], "readout of crane must be one of"),
         (["train", "tiny", "--preset", "baby2"], "preset of CRANE must be one of"),
         (["train", "tiny", "--model", "lightgcn", "--preset", "baby"], "LightGCN has no preset"),
-        (["train", "tiny", "--epochs", "0"], "epochs must be at least 1 (got 0)"),
+        (["train", "tiny", "--epochs", "0"], "epochs of crane must be at least 1"),
         (["train", "tiny", "--device", "abacus"], "abacus"),
         (["train", "tiny", "--metrics", "AUC"], "choose among Recall, NDCG"),
         (["train", "tiny", "--split", "time"], "split of a preset must be one of"),

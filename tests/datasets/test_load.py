@@ -26,8 +26,6 @@ def test_what_is_nothing_is_refused(tmp_path, monkeypatch):
         load_dataset("huge")
     with pytest.raises(ValueError, match=r"min_user_interactions must be 0 \(got 5\)"):
         load_dataset("tiny", min_user_interactions=5)
-    with pytest.raises(ValueError, match=r"split must be 'given' or 'random' \(got 'time'\)"):
-        load_dataset("tiny", split="time")
     (tmp_path / "huge").mkdir()
     with pytest.raises(ValueError, match=r"'huge' must hold one '.inter' file"):
         load_dataset("huge")

@@ -107,7 +107,7 @@ def test_features_in_any_order(tmp_path):
             r"'a_feat.npy' .* one width \(got \(1, 1\)",
         ),
         ({"features": {"a": np.full((3, 1), np.inf)}}, r"'a_feat.npy' must get finite rows"),
-        ({"features": {"a/b": np.eye(3)}}, r"got 'a b'"),
+        ({"features": {"a/b": np.eye(3)}}, r"got 'a/b'"),
         ({"features": {"x_a": np.eye(3)}}, r"got 'x_a'"),
     ],
 )

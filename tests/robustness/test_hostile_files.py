@@ -39,7 +39,14 @@ def _read(path):
         pass
 
 
-@pytest.mark.parametrize("unit", [b"0" * 16, b"u1,i1\nu2,i2\n\n\n\n\n", b"\n" * 16])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"0" * 16,
+        pytest.param(b"u1,i1\nu2,i2\n\n\n\n\n", marks=pytest.mark.slow),
+        pytest.param(b"\n" * 16, marks=pytest.mark.slow),
+    ],
+)
 def test_a_gzip_bomb_is_refused_early(tmp_path, unit):
     path = gzipped(tmp_path / "log.csv", unit, 20, b"user,item\n")  # 20 MiB
     assert path.stat().st_size < 2**20
