@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f"--run must be the --out of a training (got no '{needed}')")
     device = options.device(args.device)
     dataset = options.load(args)
-    there, now = read_record(note).get("data"), options.identify(args, dataset)
-    if differing := differences({"data": there}, {"data": now}):
+    there = read_record(note).get("data", {})
+    if differing := differences(there, options.identify(args, dataset)):
         raise ValueError(
             f"'{args.folder}' was trained on other data (got, there and now: {differing})"
         )

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -37,6 +39,30 @@ def test_a_finished_run_is_not_trained_again(checkerboard, tmp_path, monkeypatch
     second = build(checkerboard, LightGCN)
     assert fit(second, checkerboard, **SHORT, checkpoint=path).epochs == 5
     assert_same_state(first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "other"),
+    [
+        ("ease", {"l2": 100.0}, "model.weights.l2 '100.0' and '300.0'"),
+        ("ease-local", {"l2": 100.0}, "model.weights.l2 '100.0' and"),
+        ("itemknn", {"k": 3}, "model.weights.k '3' and '50'"),
+        ("ials", {"l2": 0.5}, "model.l2 '0.5' and"),
+    ],
+)
+def test_a_solved_model_goes_on_with_its_own_settings_alone(
+    checkerboard, tmp_path, name, setting, other
+):
+    path = tmp_path / "checkpoint.pt"
+    whole = MODELS[name].from_data(checkerboard, **setting)
+    killed, resumed = copy.deepcopy(whole), copy.deepcopy(whole)
+    result = fit(whole, checkerboard, epochs=3, progress=False)
+    fit(killed, checkerboard, epochs=1, checkpoint=path, progress=False)
+    again = fit(resumed, checkerboard, epochs=3, checkpoint=path, progress=False)
+    assert_same_state(whole, resumed)
+    assert (again.epochs, again.best_score) == (result.epochs, result.best_score)
+    with pytest.raises(ValueError, match=other):
+        fit(MODELS[name].from_data(checkerboard), checkerboard, checkpoint=path, progress=False)
 
 
 def test_a_checkpoint_of_another_run_is_refused(checkerboard, tmp_path):

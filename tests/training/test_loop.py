@@ -108,3 +108,17 @@ def test_a_callback_that_returns_true_stops_with_the_best_weights(checkerboard):
     assert result.epochs == 3
     assert not model.training
     assert evaluate(model, checkerboard, "val")["Recall@20"] == result.best_score
+
+
+def test_a_callback_that_stopped_a_killed_run_stops_the_resumed_one(checkerboard, tmp_path):
+    path, rows = tmp_path / "checkpoint.pt", []
+
+    def callback(row):
+        rows.append(row)
+        return row["epoch"] == 2
+
+    fit(build(checkerboard, LightGCN), checkerboard, **SHORT | {"epochs": 3}, checkpoint=path)
+    resumed = build(checkerboard, LightGCN)
+    result = fit(resumed, checkerboard, **SHORT, checkpoint=path, callback=callback)
+    assert rows == result.history
+    assert len(rows) == 3

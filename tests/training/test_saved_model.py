@@ -72,6 +72,21 @@ def test_files_that_are_not_ours(checkerboard, tmp_path):
         load_model(path, checkerboard)
 
 
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ("[" * 100_000, "the settings of .*nested too deeply"),
+        ("", "the settings of .* must be JSON"),
+        ('{"kk": 1}', "has settings that its model does not take"),
+    ],
+)
+def test_settings_that_somebody_made_up(checkerboard, tmp_path, settings, match):
+    metadata = {"model": "bpr", "settings": settings, "checksum": BLANK}
+    write_sealed(tmp_path / "model", save({"x": torch.zeros(1)}, metadata))
+    with pytest.raises(ValueError, match=match):
+        load_model(tmp_path / "model", checkerboard)
+
+
 def test_every_flipped_bit_is_found_and_others_can_read_the_file(checkerboard, tmp_path):
     path = tmp_path / "model.safetensors"
     model = MODELS["bpr"].from_data(checkerboard, embedding_dim=2)
