@@ -31,6 +31,8 @@ class Residual(torch.nn.Module):
     """What is tried for :math:`\alpha`, beside zero."""
     L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
     """What is tried for the ridge."""
+    chosen: ClassVar[tuple[str, ...]] = ("linear.l2",)
+    """What :meth:`calibrate` sets beside tensors, and so does not tell one model from another."""
 
     share: Tensor
 

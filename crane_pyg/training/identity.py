@@ -40,17 +40,24 @@ def fingerprint(data: HeteroData) -> str:
 def describe_model(model: Recommender) -> dict[str, Any]:
     """The class of a model and of each of its parts, and what they were constructed with.
 
-    Of that, what they keep as public attributes that are no tensors.
+    Of that, what they keep as public attributes that are no tensors, but for those that a part
+    lists as ``chosen``: training ends with setting them.
 
     Args:
         model: any.
     """
     found: dict[str, Any] = {}
+    chosen = {
+        f"{name}.{key}" if name else key
+        for name, module in model.named_modules()
+        for key in getattr(module, "chosen", ())
+    }
     for name, module in model.named_modules():
         prefix = f"{name}." if name else ""
         found[f"{prefix}class"] = type(module).__qualname__
         for key, value in sorted(vars(module).items()):
-            if not key.startswith("_") and key != "training" and _is_plain(value):
+            is_told = not key.startswith("_") and key != "training" and prefix + key not in chosen
+            if is_told and _is_plain(value):
                 found[prefix + key] = repr(value)
     return found
 
