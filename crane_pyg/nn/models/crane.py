@@ -134,7 +134,8 @@ class CRANE(Recommender):
             model.item_graph.warm_start(data)
         model.resolved = resolved
         if flat.spectral_start:
-            spectral_start(model.user_embedding.weight, model.item_embedding.weight, data)
+            tables = model.user_embedding.weight, model.item_embedding.weight
+            spectral_start(*tables, data, similarity=model.objective.ranking.similarity)
         return model
 
     @classmethod
