@@ -54,7 +54,7 @@ class Residual(torch.nn.Module):
         if share == 0:
             return own
         return lambda user: torch.lerp(
-            _standardised(own(user)), _standardised(self.linear(data, user)), share
+            _standardised(own(user).float()), _standardised(self.linear(data, user)), share
         )
 
     @torch.no_grad()
