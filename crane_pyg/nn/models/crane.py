@@ -173,7 +173,7 @@ class CRANE(Recommender):
 
     def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
         own = super().scorer(data)
-        return own if self.residual is None else self.residual.scorer(data, own)
+        return own if self.residual is None else self.residual(data, own)
 
     def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
         return None if self.residual is None else self.residual.calibrate(data, quality)
