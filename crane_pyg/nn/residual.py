@@ -45,18 +45,25 @@ class Residual(torch.nn.Module):
         self.share.zero_()
         self.linear.reset_parameters()
 
-    def scorer(self, data: HeteroData, own: Scorer) -> Scorer:
+    def forward(self, data: HeteroData, own: Scorer) -> Scorer:
         """How users score the catalogue with the residual added.
 
         Args:
             data: the graph.
-            own: the model's own scores ``[B, N]`` of users ``[B]``.
+            own: the model's own scores of some users.
+
+        Returns:
+            the same function where the share is zero, else one that mixes.
+
+        Shapes:
+            - **own:** users ``[B]`` to ``[B, N]``
+            - **output:** likewise
         """
         share = float(self.share)
         if share == 0:
             return own
         return lambda user: torch.lerp(
-            _standardised(own(user)), _standardised(self.linear(data, user)), share
+            _standardised(own(user).float()), _standardised(self.linear(data, user)), share
         )
 
     @torch.no_grad()

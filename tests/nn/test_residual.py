@@ -19,7 +19,7 @@ def hits(residual, data):
     """A quality: what share of the five best is of the user's kind."""
 
     def quality():
-        score = residual.scorer(data, own)(torch.arange(24))
+        score = residual(data, own)(torch.arange(24))
         score[tuple(data[USER_TO_ITEM].edge_index)] = -torch.inf
         right = score.topk(2).indices % 2 == torch.arange(24).view(-1, 1) % 2
         return float(right.float().mean())
@@ -28,7 +28,7 @@ def hits(residual, data):
 
 
 def test_it_says_nothing_before_it_is_calibrated(residual, checkerboard):
-    assert residual.scorer(checkerboard, own) is own
+    assert residual(checkerboard, own) is own
     assert "share=0" in repr(residual)
 
 
@@ -39,7 +39,7 @@ def test_scores_are_the_mix_of_standardised_ones(residual, checkerboard):
     parts = own(user), residual.linear(checkerboard, user)
     mixed = [(x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0) for x in parts]
     expected = 0.7 * mixed[0] + 0.3 * mixed[1]
-    torch.testing.assert_close(residual.scorer(checkerboard, own)(user), expected)
+    torch.testing.assert_close(residual(checkerboard, own)(user), expected)
 
 
 def test_users_without_history_keep_their_own_order(residual, checkerboard):
@@ -49,7 +49,7 @@ def test_users_without_history_keep_their_own_order(residual, checkerboard):
     residual.linear.solve(data)
     residual.share.fill_(0.5)
     user = torch.tensor([5])
-    score = residual.scorer(data, own)(user)
+    score = residual(data, own)(user)
     assert torch.equal(score.argsort(), own(user).argsort())
 
 
@@ -68,7 +68,7 @@ def test_what_does_harm_is_left_out(residual, checkerboard):
         return 1.0 - float(residual.share)
 
     assert residual.calibrate(checkerboard, quality) == 1.0
-    assert residual.scorer(checkerboard, own) is own
+    assert residual(checkerboard, own) is own
     assert not residual.linear.solved
 
 
@@ -87,5 +87,5 @@ def test_it_is_part_of_the_state(residual, checkerboard):
     fresh = Residual(type(residual.linear)(40))
     fresh.load_state_dict(residual.state_dict())
     user = torch.arange(24)
-    found, expected = (r.scorer(checkerboard, own)(user) for r in (fresh, residual))
+    found, expected = (r(checkerboard, own)(user) for r in (fresh, residual))
     assert torch.equal(found, expected)

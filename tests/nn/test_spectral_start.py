@@ -24,13 +24,17 @@ def drawn(data, channels):
     return torch.randn(data["user"].num_nodes, channels), torch.randn(40, channels)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
 @pytest.mark.parametrize("channels", [2, 6, 24])
-def test_inner_products_are_nearly_the_best_of_that_rank(data, channels):
+def test_inner_products_are_nearly_the_best_of_that_rank(data, channels, similarity):
     user, item = drawn(data, channels)
     norms = user.norm(dim=1).mean(), item.norm(dim=1).mean()
-    spectral_start(user, item, data, noise=0.0)
+    spectral_start(user, item, data, noise=0.0, similarity=similarity)
     torch.testing.assert_close((user.norm(dim=1).mean(), item.norm(dim=1).mean()), norms)
     matrix = normalised(data)
+    if similarity == "inner":
+        degrees = [matrix.count_nonzero(dim).clamp(min=1) for dim in (1, 0)]
+        user, item = user / degrees[0].sqrt()[:, None], item / degrees[1].sqrt()[:, None]
     u, s, v = torch.linalg.svd(matrix)
     best = (u[:, :channels] * s[:channels]) @ v[:channels]
     product = user @ item.T

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.models.recommender import Preset, Recommender
+from crane_pyg.nn.models.recommender import Preset, Recommender, single_precision
 from crane_pyg.nn.objectives import Norm
 from crane_pyg.ops import dropout
 from crane_pyg.schema import modalities, sizes
@@ -128,6 +128,7 @@ class BM3(Recommender):
         e_user, e_item = light_gcn_propagation(user, item, graphs, self.num_layers)
         return e_user, e_item + item
 
+    @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         all_users, all_items = self._collaborate(data)
         e_user, e_item = F.embedding(user, all_users), F.embedding(pos, all_items)

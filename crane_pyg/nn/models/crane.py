@@ -134,7 +134,8 @@ class CRANE(Recommender):
             model.item_graph.warm_start(data)
         model.resolved = resolved
         if flat.spectral_start:
-            spectral_start(model.user_embedding.weight, model.item_embedding.weight, data)
+            tables = model.user_embedding.weight, model.item_embedding.weight
+            spectral_start(*tables, data, similarity=model.objective.ranking.similarity)
         return model
 
     @classmethod
@@ -172,7 +173,7 @@ class CRANE(Recommender):
 
     def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
         own = super().scorer(data)
-        return own if self.residual is None else self.residual.scorer(data, own)
+        return own if self.residual is None else self.residual(data, own)
 
     def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
         return None if self.residual is None else self.residual.calibrate(data, quality)

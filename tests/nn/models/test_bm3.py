@@ -142,7 +142,7 @@ def test_repr(checkerboard):
 
 
 def test_bad_input(checkerboard):
-    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\] \(got 1.5\)"):
+    with pytest.raises(ValueError, match=r"dropout must be at least 0 and below 1 \(got 1.5\)"):
         build(checkerboard, dropout=1.5)
     data = build_hetero_data(
         torch.tensor([[0, 1], [1, 0]]), torch.tensor([0, 0]), num_users=2, num_items=2

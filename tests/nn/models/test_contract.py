@@ -85,7 +85,10 @@ def batch(data, size=8):
     return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
 
 
-@pytest.mark.parametrize("ranking", [None, "softmax", pytest.param("ccl", marks=pytest.mark.slow)])
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in RANKINGS]
+
+
+@pytest.mark.parametrize("ranking", [None, *OTHERS])
 def test_it_learns_the_checkerboard(build, checkerboard, ranking):
     if ranking is not None and not build.model.takes_ranking:
         pytest.skip("it has a likelihood of its own, or none")
@@ -303,8 +306,7 @@ def test_modalities_may_be_called_as_attributes_of_modules_are_and_hold_dots(bui
     again.load_state_dict(model.state_dict())
     model.start_epoch(data)
     again.start_epoch(data)
-    for a, b in zip(model(data), again(data), strict=True):
-        assert torch.equal(a, b)
+    assert torch.equal(all_scores(model, data), all_scores(again, data))
 
 
 def test_a_copy_scores_the_same(build, checkerboard):

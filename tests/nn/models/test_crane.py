@@ -250,7 +250,7 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
     own = model.scores(*model(checkerboard))
     torch.testing.assert_close(model.scorer(checkerboard)(user), own)
     model.calibrate(checkerboard, lambda: -abs(float(model.residual.share) - 0.2))
-    expected = model.residual.scorer(checkerboard, lambda user: own[user])(user)
+    expected = model.residual(checkerboard, lambda user: own[user])(user)
     assert not torch.equal(expected, own)
     torch.testing.assert_close(model.scorer(checkerboard)(user), expected)
     assert build(checkerboard, residual=None).calibrate(checkerboard, lambda: 1.0) is None

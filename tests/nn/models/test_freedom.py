@@ -138,7 +138,7 @@ def test_repr(checkerboard):
 
 
 def test_bad_input(checkerboard):
-    with pytest.raises(ValueError, match=r"ratio must lie in \[0, 1\) \(got 1.0\)"):
+    with pytest.raises(ValueError, match=r"drop_ratio must be at least 0 and below 1 \(got 1.0\)"):
         build(checkerboard, drop_ratio=1.0)
     with pytest.raises(ValueError, match="number of items .*k=40, items=40"):
         build(checkerboard, k=40)(checkerboard)

@@ -234,7 +234,7 @@ def test_repr(checkerboard):
 def test_bad_input(checkerboard):
     with pytest.raises(ValueError, match=r"num_item_layers must be at least 1 \(got 0\)"):
         build(checkerboard, num_item_layers=0)
-    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\] \(got -0.1\)"):
+    with pytest.raises(ValueError, match=r"dropout must be at least 0 and below 1 \(got -0.1\)"):
         build(checkerboard, dropout=-0.1)
     with pytest.raises(ValueError, match="modality 'visual' .*k=40, items=40"):
         build(checkerboard, visual_k=40)(checkerboard)

@@ -49,5 +49,7 @@ def test_the_reduction_is_passed_on(name):
 def test_bad_settings():
     with pytest.raises(ValueError, match="ranking must be one of 'bpr', .*got 'hinge'"):
         RankingSettings("hinge")
-    with pytest.raises(ValueError, match="temperature must be positive .got 0.0"):
+    with pytest.raises(
+        ValueError, match="ranking_temperature must be a finite number above 0 .got 0.0"
+    ):
         RankingSettings("softmax", ranking_temperature=0.0).ranking_loss()
