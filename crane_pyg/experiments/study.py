@@ -112,11 +112,17 @@ def write_trial(folder: Path, trial: "FrozenTrial") -> None:
         folder: where :func:`run_trials` keeps such files.
         trial: the trial.
     """
+    from optuna.distributions import CategoricalDistribution
+
     record = {
         "state": trial.state.name,
         "value": trial.value,
         "params": trial.params,
-        "space": {name: list(those.choices) for name, those in trial.distributions.items()},
+        "space": {
+            name: list(values.choices)
+            for name, values in trial.distributions.items()
+            if isinstance(values, CategoricalDistribution)
+        },
         "reports": trial.intermediate_values,
         "about": trial.user_attrs,
     }
