@@ -56,7 +56,8 @@ def _compare_result(folder: Path) -> Any:
 
 
 def _tune_result(folder: Path) -> Any:
-    table = pd.read_csv(folder / "out" / "trials.csv").drop(columns="seconds_per_epoch")
+    costs = ["seconds", "seconds_per_epoch"]
+    table = pd.read_csv(folder / "out" / "trials.csv").drop(columns=costs)
     return table.to_csv(), (folder / "out" / "best.json").read_text()
 
 
