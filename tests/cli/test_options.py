@@ -94,7 +94,7 @@ def test_a_device_must_be_here():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "must be JSON (got: Expecting property name"),
         ("[]", "must hold a JSON object (got [])"),
         ('{"crane": {}}', "must have settings of bpr (got ['crane'])"),
         ('{"bpr": 3}', "must have settings by model (got 3 for 'bpr')"),
