@@ -27,8 +27,6 @@ def train(
         data,
         epochs=args.epochs,
         batch_size=512,
-        lr=args.lr,
-        patience=8,
         seed=args.seed,
         device=args.device,
     )
@@ -50,7 +48,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="demo", help="of SyntheticMultimodal")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(argv)
