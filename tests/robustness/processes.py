@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from tests.robustness.subjects import Command
 
 TRACEBACK = 70
@@ -59,6 +61,7 @@ def _run(
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(stderr, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    torch.set_num_threads(1)  # the others' threads are not in the copy, which would wait for them
     try:
         os.chdir(folder)
         if fault is not None:
