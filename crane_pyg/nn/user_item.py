@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.ops import CSRGraph, csr_graph, spmm
+from crane_pyg.ops.ranges import ranges
 from crane_pyg.schema import USER_TO_ITEM, sizes
 from crane_pyg.transforms import bipartite_norm
 
@@ -56,8 +57,7 @@ def history_graph(graph: CSRGraph, users: Tensor) -> CSRGraph:
     Shapes:
         - **users:** ``[B]``
     """
-    count = graph.in_degree[users]
-    row = torch.arange(users.numel(), device=users.device).repeat_interleave(count)
-    first = graph.rowptr[users] - (count.cumsum(0) - count)
-    item = graph.col[first[row] + torch.arange(row.numel(), device=users.device)]
-    return csr_graph(torch.stack([item.long(), row]), size=(graph.num_src, users.numel()))
+    row, entry = ranges(graph.rowptr[users].long(), graph.in_degree[users].long())
+    return csr_graph(
+        torch.stack([graph.col[entry].long(), row]), size=(graph.num_src, users.numel())
+    )

@@ -79,7 +79,7 @@ def fit(
             finite, or the checkpoint is damaged, or belongs to a run of another model, other data
             or arguments.
     """
-    epochs, batch_size, lr, patience, eval_every, monitor = training_settings(
+    settings = training_settings(
         model,
         epochs=epochs,
         batch_size=batch_size,
@@ -88,10 +88,10 @@ def fit(
         eval_every=eval_every,
         monitor=monitor,
     )
+    epochs, batch_size, lr, patience, eval_every, monitor = settings
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
-    counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    for name, value in {**counts, "eval_every": eval_every, "lr": lr}.items():
+    for name, value in settings._asdict().items():
         check_range(name, value)
     if device is None:
         device = next(itertools.chain(model.parameters(), model.buffers())).device
@@ -141,9 +141,9 @@ def fit(
 
     bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
     with bar:
-        while result.epochs < epochs and result.evaluations_since_best < patience:
-            if is_stopped:
-                break
+        while (
+            not is_stopped and result.epochs < epochs and result.evaluations_since_best < patience
+        ):
             epoch = result.epochs + 1
             row = {"epoch": float(epoch), **run_epoch()}
             loss = row.get("loss", 0.0)

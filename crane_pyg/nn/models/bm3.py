@@ -66,7 +66,7 @@ class BM3(Recommender):
     The other defaults are what the authors report for Baby.
 
     Raises:
-        ValueError: if there is no modality, or the share lies outside of [0, 1].
+        ValueError: if there is no modality, or the share lies outside of [0, 1).
     """
 
     takes_ranking: ClassVar[bool] = False
@@ -90,8 +90,6 @@ class BM3(Recommender):
         trainable_features: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout must lie in [0, 1] (got {dropout})")
         self.out_channels = embedding_dim
         self.num_layers = num_layers
         self.dropout = dropout

@@ -88,7 +88,7 @@ class SMORE(Recommender):
 
     Raises:
         ValueError: if there is no modality, no layer over the items, or the share of the dropout
-            lies outside of [0, 1].
+            lies outside of [0, 1).
     """
 
     objective: Objective
@@ -119,8 +119,6 @@ class SMORE(Recommender):
         super().__init__()
         if num_item_layers < 1:
             raise ValueError(f"num_item_layers must be at least 1 (got {num_item_layers})")
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout must lie in [0, 1] (got {dropout})")
         contrast = InfoNCE(beta, temperature) if beta > 0 else None
         self.objective = Objective(ranking or BPRLoss(), contrast, L2(l2))
         d = self.out_channels = embedding_dim

@@ -1,9 +1,7 @@
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
@@ -12,6 +10,7 @@ from typing_extensions import Self
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.ops import distinct
+from crane_pyg.ops.cooccurrence import interaction_matrix
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
 _BLOCK = 1 << 22  # entries of the items' co-occurrence held at a time
@@ -160,8 +159,7 @@ class UltraGCN(Recommender):
 
 
 def _constraints(edge_index: Tensor, size: tuple[int, int], k: int) -> Constraints:
-    user, item = torch.unique(edge_index, dim=1).cpu().numpy()
-    taken = csr_array((np.ones(user.size, np.float32), (user, item)), shape=size)
+    taken = interaction_matrix(edge_index, size)
     d_user, d_item = (torch.from_numpy(taken.sum(axis)) for axis in (1, 0))
     total = torch.from_numpy(taken.T @ taken.sum(1))  # g
     outer, inner = (total + 1).sqrt() / total.clamp(min=1), (total + 1).rsqrt()
