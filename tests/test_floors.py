@@ -79,7 +79,8 @@ def test_imports_go_downwards(file):
             assert here == there or LEVEL[there] < LEVEL[here], f"{module} imports {other}"
             if module.startswith("nn.models."):
                 # The bases, and what is split off a model.
-                shared = ("nn.models.recommender.", "nn.models.solved.", f"{module}_")
+                bases = ("recommender", "solved", "fused_views")
+                shared = (*(f"nn.models.{base}." for base in bases), f"{module}_")
                 siblings = there == "nn.models" and not other.startswith(shared)
                 assert not siblings, f"{module} imports {other}"
                 assert there != "datasets", f"{module} imports {other}"

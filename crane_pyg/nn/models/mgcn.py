@@ -12,15 +12,14 @@ from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import item_view_propagation, light_gcn_propagation
 from crane_pyg.nn.graphs import FrozenItemGraph
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.modality_views import ModalityViews
-from crane_pyg.nn.models.recommender import Preset, Recommender
-from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, RankingLoss, Triplets
-from crane_pyg.nn.user_item import modality_masks
-from crane_pyg.schema import USER_TO_ITEM, modalities, sizes
+from crane_pyg.nn.models.fused_views import FusedViewsRecommender
+from crane_pyg.nn.models.recommender import Preset
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, RankingLoss
+from crane_pyg.schema import modalities, sizes
 
 
-class MGCN(Recommender):
+class MGCN(FusedViewsRecommender):
     r"""MGCN from `"Multi-View Graph Convolutional Network for Multimedia Recommendation"
     <https://arxiv.org/abs/2308.03588>`_.
 
@@ -69,7 +68,6 @@ class MGCN(Recommender):
         ValueError: if there is no modality, or no layer over the items.
     """
 
-    objective: Objective
     # One configuration for all three of the authors' sets.
     presets = dict.fromkeys(
         ("baby", "sports", "clothing"),
@@ -114,7 +112,6 @@ class MGCN(Recommender):
         )
         self.attention = Sequential(Linear(d, d), Tanh(), Linear(d, 1, bias=False))
         self.preference = Linear(d, len(modalities) * d)  # of all modalities in one product
-        self._masks = KeptFor[tuple[Tensor, Tensor]]()
         self.reset_parameters()
 
     @classmethod
@@ -129,26 +126,17 @@ class MGCN(Recommender):
         for module in (self.gate, self.attention, self.preference):
             reset(module)
 
-    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        user, item = (side.content + self._fuse(side) for side in self._views(data))
-        return user, item
-
-    def _views(self, data: HeteroData) -> tuple[ModalityViews, ModalityViews]:
+    def views(self, data: HeteroData) -> tuple[ModalityViews, ModalityViews]:
         to_item, to_user = self.user_item_graphs(data)
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
         content = light_gcn_propagation(e_user, e_item, (to_item, to_user), self.num_layers)
         passed = [e_item * gate(self.features(data, m)) for m, gate in self.gate.items()]
         graphs = [graph(data) for graph in self.item_graphs.values()]
         views = item_view_propagation(passed, graphs, to_user, self.num_item_layers)
-        user, item = zip(content, views, self._known(data), strict=True)
+        user, item = zip(content, views, self.known(data), strict=True)
         return ModalityViews(*user), ModalityViews(*item)
 
-    def _known(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        masks = [data["item"][f"{m}_mask"] for m in self.gate]
-        source = (data[USER_TO_ITEM].edge_index, *masks)
-        return self._masks(source, lambda: modality_masks(data, self.gate))
-
-    def _fuse(self, side: ModalityViews) -> Tensor:
+    def fuse(self, side: ModalityViews) -> Tensor:
         """What the views share, and what each has beside it that the user or item prefers."""
         known, h = side.known.unsqueeze(2), side.views  # [n, K, 1], [n, K, d]
         # Not minus infinity: of rows without any modality no weight would be a number.
@@ -158,20 +146,3 @@ class MGCN(Recommender):
         preference = self.preference(side.content).sigmoid().view_as(h)
         own = (preference * (h - shared.unsqueeze(1))).masked_fill(~known, 0).sum(1)
         return (shared + own) / (1 + known.sum(1))
-
-    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        users, items = self._views(data)
-        batch = [users.rows(user), items.rows(pos), items.rows(neg)]
-        fused = [self._fuse(side) for side in batch]
-        z_user, *z_item = (side.content + s for side, s in zip(batch, fused, strict=True))
-        triplets = Triplets(z_user, torch.stack(z_item), user, torch.stack([pos, neg]))
-        contrasted = [(fused[i], batch[i].content) for i in (0, 1)]  # users, and positive items
-        return self.objective(triplets, views=contrasted, embeddings=[z_user, *z_item])
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
-            f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"num_layers={self.num_layers}, num_item_layers={self.num_item_layers}, "
-            f"features={self.features})"
-        )

@@ -13,13 +13,12 @@ from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import item_view_propagation, light_gcn_propagation
 from crane_pyg.nn.graphs import FrozenItemGraph, PooledItemGraph
 from crane_pyg.nn.item_features import ItemFeatures
-from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.modality_views import ModalityViews
-from crane_pyg.nn.models.recommender import Preset, Recommender
-from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, RankingLoss, Triplets
-from crane_pyg.nn.user_item import modality_masks
+from crane_pyg.nn.models.fused_views import FusedViewsRecommender
+from crane_pyg.nn.models.recommender import Preset
+from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, RankingLoss
 from crane_pyg.ops import dropout
-from crane_pyg.schema import USER_TO_ITEM, VISUAL, modalities, sizes
+from crane_pyg.schema import VISUAL, modalities, sizes
 
 
 def _tuned(num_layers: int, visual_k: int, k: int, **rest: float) -> Preset:
@@ -29,7 +28,7 @@ def _tuned(num_layers: int, visual_k: int, k: int, **rest: float) -> Preset:
     return Preset({**model, "trainable_features": True}, fit)
 
 
-class SMORE(Recommender):
+class SMORE(FusedViewsRecommender):
     r"""SMORE from `"Spectrum-based Modality Representation Fusion Graph Convolutional Network for
     Multimodal Recommendation" <https://arxiv.org/abs/2412.14978>`_.
 
@@ -91,7 +90,6 @@ class SMORE(Recommender):
             lies outside of [0, 1).
     """
 
-    objective: Objective
     presets = {  # noqa: RUF012 (read only)
         "baby": _tuned(4, 40, 15, beta=0.01, l2=1e-4, dropout=0.1),
         "sports": _tuned(3, 10, 10, beta=0.03, l2=1e-4, dropout=0.0),
@@ -140,7 +138,6 @@ class SMORE(Recommender):
             Sequential(Linear(d, d), Tanh(), Linear(d, d, bias=False)) for _ in modalities
         )
         self.preference = Linear(d, (1 + count) * d)  # of all views in one product
-        self._masks = KeptFor[tuple[Tensor, Tensor]]()
         self.reset_parameters()
 
     @classmethod
@@ -156,26 +153,17 @@ class SMORE(Recommender):
         for module in (self.lin, self.gate, self.attention, self.preference):
             reset(module)
 
-    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        user, item = (side.content + self._fuse(side) for side in self._views(data))
-        return user, item
-
-    def _views(self, data: HeteroData) -> tuple[ModalityViews, ModalityViews]:
+    def views(self, data: HeteroData) -> tuple[ModalityViews, ModalityViews]:
         to_item, to_user = self.user_item_graphs(data)
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
         content = light_gcn_propagation(e_user, e_item, (to_item, to_user), self.num_layers)
-        known = self._known(data)
+        known = self.known(data)
         filtered = self._filter(data, known[1])
         passed = [e_item * gate(x).sigmoid() for gate, x in zip(self.gate, filtered, strict=True)]
         graphs = [graph(data) for graph in (*self.item_graph.graphs, self.item_graph)]
         views = item_view_propagation(passed, graphs, to_user, self.num_item_layers)
         user, item = zip(content, views, known, strict=True)
         return ModalityViews(*user), ModalityViews(*item)
-
-    def _known(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        masks = [data["item"][f"{m}_mask"] for m in self.lin]
-        source = (data[USER_TO_ITEM].edge_index, *masks)
-        return self._masks(source, lambda: modality_masks(data, self.lin))
 
     def _filter(self, data: HeteroData, known: Tensor) -> list[Tensor]:
         """Features of each modality, and of all together, ``[N, d]`` each."""
@@ -192,7 +180,7 @@ class SMORE(Recommender):
             for spectrum, weight in zip([*spectra, reduce(torch.mul, fused)], weights, strict=True)
         ]
 
-    def _fuse(self, side: ModalityViews) -> Tensor:
+    def fuse(self, side: ModalityViews) -> Tensor:
         """The views as far as the user or item prefers each, the modalities' by what is fused."""
         *views, fused = side.views.unbind(1)
         told = [
@@ -202,20 +190,3 @@ class SMORE(Recommender):
         preference = dropout(preference, self.dropout if self.training else 0.0)
         total = (preference * torch.stack([*told, fused], dim=1)).sum(1)
         return total / (1 + side.known.sum(1, keepdim=True))
-
-    def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        users, items = self._views(data)
-        batch = [users.rows(user), items.rows(pos), items.rows(neg)]
-        fused = [self._fuse(side) for side in batch]
-        z_user, *z_item = (side.content + s for side, s in zip(batch, fused, strict=True))
-        triplets = Triplets(z_user, torch.stack(z_item), user, torch.stack([pos, neg]))
-        contrasted = [(fused[i], batch[i].content) for i in (0, 1)]  # users, and positive items
-        return self.objective(triplets, views=contrasted, embeddings=[z_user, *z_item])
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
-            f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
-            f"num_layers={self.num_layers}, num_item_layers={self.num_item_layers}, "
-            f"features={self.features})"
-        )

@@ -149,7 +149,7 @@ def test_without_a_weight_nothing_is_contrasted(checkerboard):
 def test_of_one_modality_half_of_its_view_is_added(checkerboard):
     del checkerboard["item"].x_visual, checkerboard["item"].visual_mask
     model = build(checkerboard)
-    users, items = model._views(checkerboard)
+    users, items = model.views(checkerboard)
     for z, side in zip(model(checkerboard), (users, items), strict=True):
         torch.testing.assert_close(z, side.content + side.views[:, 0] / 2)
 

@@ -181,7 +181,7 @@ def test_preferences_are_dropped_out_in_training_alone(checkerboard):
     model.eval()
     assert torch.equal(model(checkerboard)[0], model(checkerboard)[0])
     model.train().dropout = 1.0
-    users, _ = model._views(checkerboard)
+    users, _ = model.views(checkerboard)
     assert torch.equal(model(checkerboard)[0], users.content)
 
 
