@@ -14,11 +14,11 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "ranges", "limits", "locks"),  # readable from everywhere
+    ("", "schema", "choices", "ranges", "limits", "locks", "ranks"),  # readable from everywhere
     ("files",),  # so are these two
     ("seals",),
     ("ops", "encoders"),
-    ("nn.kept", "nn.by_modality"),
+    ("nn.kept", "nn.by_modality", "nn.columns"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),

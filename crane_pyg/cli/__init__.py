@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from crane_pyg import __version__
+from crane_pyg import __version__, ranks
 from crane_pyg.cli import compare, inspect, prepare, recommend, train, tune
 from crane_pyg.cli.options import Parser
 
@@ -29,14 +29,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack characters of a report
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        args.run(args)
+        with ranks.together():
+            args = _parser().parse_args(argv)
+            logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+            args.run(args)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ranks.LostRankError) as error:
         text = str(error)
         cut = text if len(text) <= _MOST else f"{text[: _MOST // 2]} ... {text[-_MOST // 2 :]}"
         print("error:", *cut.split(), file=sys.stderr)

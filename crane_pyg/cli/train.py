@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from crane_pyg import ranks
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.experiments import (
@@ -49,7 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train and test one model, print its scores, keep what --out asks for."""
-    with nullcontext() if args.out is None else hold_folder(args.out):
+    alone_there = args.out is not None and ranks.is_first()
+    with hold_folder(args.out) if alone_there else nullcontext():
         _run(args)
 
 
@@ -62,8 +64,9 @@ def _run(args: argparse.Namespace) -> None:
     measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
     check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
-    if args.out is not None:
+    if args.out is not None and ranks.is_first():
         claim_folder(args.out / "run.json", _identity(args, settings, dataset))
+    ranks.barrier()  # what the first rank refuses none begins
     print(dataset.report, file=sys.stderr)
     result = fit(
         model,
@@ -80,6 +83,7 @@ def _run(args: argparse.Namespace) -> None:
         "dataset": dataset.name,
         "protocol": args.protocol,
         "seed": args.seed,
+        "world_size": ranks.size(),
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "seconds_per_epoch": result.seconds_per_epoch,
@@ -88,6 +92,7 @@ def _run(args: argparse.Namespace) -> None:
     }
     if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
+    if args.out is not None and ranks.is_first():
         write_text(args.out / "history.csv", result.to_frame().to_csv())
         write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
     print(_table(record), file=sys.stderr if args.json else sys.stdout)
