@@ -41,7 +41,9 @@ def train(folder, data, cases, epochs=2, checkpoint=None):
         settings = {"embedding_dim": 8, **settings}
         torch.manual_seed(0)
         model = MODELS[name].from_settings(data, **settings)
-        result = fit(model, data, **SHORT | {"epochs": epochs}, checkpoint=checkpoint)
+        result = fit(
+            model, data, **SHORT | {"epochs": epochs, "batch_size": 128}, checkpoint=checkpoint
+        )
         found = {
             "losses": torch.tensor([row["loss"] for row in result.history], dtype=torch.float64),
             "scores": evaluate(model, data, "test"),
