@@ -63,13 +63,13 @@ def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> l
 
 
 def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
-    """Returns a line that says what the columns of a table are taken for, by their roles."""
+    """Returns a line that says how long a table is and what its columns are taken for, by role."""
     parts = [
         f"{role} = {column if isinstance(column, str) else ' + '.join(column)}"
         for role, column in chosen.items()
         if column
     ]
-    return f"{table.path.name}: {', '.join(parts)}"
+    return f"{table.path.name}, {table.size()}: {', '.join(parts)}"
 
 
 def _plain(name: str) -> str:
