@@ -62,6 +62,16 @@ def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> l
     return list(given)
 
 
+def choose_title(table: Table) -> str | None:
+    """Returns the column of titles by its usual name, ``title`` before ``name``, if there is one.
+
+    Args:
+        table (Table): The table to choose from.
+    """
+    plain = {_plain(column): column for column in reversed(table.columns)}
+    return plain.get("title", plain.get("name"))
+
+
 def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
     """Returns a line that says what the columns of a table are taken for, by their roles."""
     parts = [
