@@ -14,7 +14,12 @@ from crane_pyg.datasets.npy import check_modality
 from crane_pyg.datasets.splits import Split
 from crane_pyg.datasets.tables import Table, open_table
 from crane_pyg.preparation.catalogue import Catalogue, read_catalogue
-from crane_pyg.preparation.column_choice import choose_column, choose_texts, describe_columns
+from crane_pyg.preparation.column_choice import (
+    choose_column,
+    choose_texts,
+    choose_title,
+    describe_columns,
+)
 from crane_pyg.preparation.combined_tables import StackedTable
 from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.preparation.raw_interactions import RawInteractions
@@ -129,7 +134,12 @@ class OpenedSources:
         wanted = {item: number for number, item in enumerate(raw.items)}
         columns = self.item_columns
         return read_catalogue(
-            self.items, wanted, item=columns["item"], texts=columns["text"], image=columns["image"]
+            self.items,
+            wanted,
+            item=columns["item"],
+            texts=columns["text"],
+            image=columns["image"],
+            title=choose_title(self.items),
         )
 
     def check_known(

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from crane_pyg.preparation import Encoding, Rules, open_folder, recognise_format
@@ -45,6 +46,8 @@ def test_atomic_files(folder):
     assert last == "i7"  # of the latest time
     text = features_by_id(folder, "text")
     assert text["i0"] == text["i2"] != text["i1"]
+    items = pd.read_csv(folder / "out" / "items.csv", index_col="original_id")
+    assert items.loc["i3", "title"] == 'word1 "quoted" film'
 
 
 def test_a_split_in_files(folder):
