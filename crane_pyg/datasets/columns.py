@@ -4,7 +4,8 @@ USER, ITEM, LABEL = "userID", "itemID", "x_label"
 RATING, TIMESTAMP = "rating", "timestamp"
 INTERACTION_COLUMNS = (USER, ITEM, LABEL, RATING, TIMESTAMP)  # of an '.inter' file, in this order
 
-ORIGINAL_ID, TITLE = "original_id", "title"  # of 'users.csv' and 'items.csv'
+# Of 'users.csv' and 'items.csv'; the last two of the latter, where they are known.
+ORIGINAL_ID, TITLE, IMAGE = "original_id", "title", "image"
 
 
 class Role:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crane_pyg.datasets.columns import ITEM, ORIGINAL_ID, TITLE, USER
+from crane_pyg.datasets.columns import IMAGE, ITEM, ORIGINAL_ID, TITLE, USER
 from crane_pyg.datasets.tables import check_columns, open_table, read_columns
 
 _NUMBER = {"users": USER, "items": ITEM}
@@ -19,8 +19,8 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
         size (int): The number of users or items of the data set.
 
     Returns:
-        A table of text with the column ``original_id`` and, if the file has it, ``title``;
-        :obj:`None` if there is no such file.
+        A table of text with the column ``original_id`` and, if the file has them, ``title`` and
+        ``image``; :obj:`None` if there is no such file.
 
     Raises:
         ValueError: naming the file, if it lacks a column, does not number 0, 1, 2 and so on, has
@@ -31,7 +31,8 @@ def read_ids(folder: str | Path, kind: str, size: int) -> pd.DataFrame | None:
         return None
     source = open_table(path, delimiter=",")
     check_columns(source, [number, ORIGINAL_ID])
-    columns = [number, ORIGINAL_ID, *([TITLE] if TITLE in source.columns else [])]
+    known = [column for column in (TITLE, IMAGE) if column in source.columns]
+    columns = [number, ORIGINAL_ID, *known]
     table = pd.DataFrame(dict(zip(columns, read_columns(source, columns))), dtype=str)
     wrong = table[number] != pd.Series(range(len(table)), dtype=int).astype(str)
     if wrong.any():

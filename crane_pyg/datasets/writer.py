@@ -23,6 +23,7 @@ def write_dataset(
     users: Sequence[str],
     items: Sequence[str],
     features: Mapping[str, np.ndarray | Iterable[np.ndarray]] | None = None,
+    about_items: Mapping[str, Sequence[str]] | None = None,
     metadata: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -41,6 +42,8 @@ def write_dataset(
         items (sequence of str): The original id of each item number.
         features (dict, optional): For each modality, a matrix with a row per item, or blocks of its
             rows in order, which are never all in memory. (default: :obj:`None`)
+        about_items (dict, optional): More columns of ``items.csv``, such as ``title`` and
+            ``image``, a text per item. (default: :obj:`None`)
         metadata (dict, optional): Entries to add to ``dataset.json``. (default: :obj:`None`)
         overwrite (bool, optional): Whether a data set that is there may be replaced.
             (default: :obj:`False`)
@@ -56,6 +59,7 @@ def write_dataset(
             users=users,
             items=items,
             features=features,
+            about_items=about_items,
             metadata=metadata,
         )
 
@@ -68,6 +72,7 @@ def fill_folder(
     users: Sequence[str],
     items: Sequence[str],
     features: Mapping[str, np.ndarray | Iterable[np.ndarray]] | None = None,
+    about_items: Mapping[str, Sequence[str]] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes the files of a data set into a folder, without the guarantees of a whole one.
@@ -81,6 +86,7 @@ def fill_folder(
         users (sequence of str): See there.
         items (sequence of str): See there.
         features (dict, optional): See there. (default: :obj:`None`)
+        about_items (dict, optional): See there. (default: :obj:`None`)
         metadata (dict, optional): See there. (default: :obj:`None`)
 
     Raises:
@@ -91,8 +97,9 @@ def fill_folder(
     interactions.to_csv(
         folder / f"{name}.inter", sep="\t", columns=columns, index=False, lineterminator="\n"
     )
-    for kind, ids, column in (("users", users, USER), ("items", items, ITEM)):
-        table = pd.DataFrame({column: np.arange(len(ids)), ORIGINAL_ID: ids})
+    more = about_items or {}
+    for kind, ids, column, others in (("users", users, USER, {}), ("items", items, ITEM, more)):
+        table = pd.DataFrame({column: np.arange(len(ids)), ORIGINAL_ID: ids, **others})
         # Every id in quotes: a carriage return in one is else not.
         table.to_csv(
             folder / f"{kind}.csv",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crane_pyg.encoders.cache import FeatureCache, digest
+from crane_pyg.encoders.words import WordProjection
 
 SENTENCES = "sentence-transformers/all-MiniLM-L6-v2"
 LIGHT = "tfidf-svd"
@@ -68,6 +69,30 @@ def encode_texts(
     return EncodedTexts(features, encoder)
 
 
+def fit_word_projection(texts: Sequence[str], features: np.ndarray) -> WordProjection:
+    r"""The projection by which the light encoder made these rows of these texts.
+
+    Of :math:`X = U S V^\top` the rows are :math:`U S`, so that :math:`V = X^\top (U S) S^{-2}`:
+    rows that a cache kept serve as well as fresh ones.
+
+    Args:
+        texts (sequence of str): All texts of the data set, as they were encoded.
+        features (numpy.ndarray): Their rows, ``[N, d]``; those without a word are zeros.
+    """
+    filled = [i for i, text in enumerate(texts) if re.search(r"\w", text)]
+    words, counts = _tfidf([texts[i] for i in filled])
+    rows = features[filled].astype(np.float64)
+    size = (rows**2).sum(axis=0)
+    # Directions of rounding alone would be blown up.
+    inverse = np.divide(1, size, out=np.zeros_like(size), where=size > 1e-9 * size.max())
+    vectors = (counts.T @ rows) * inverse
+    return WordProjection(
+        tuple(words.get_feature_names_out()),
+        words.idf_.astype(np.float32),
+        vectors.astype(np.float32),
+    )
+
+
 def _encode_light(texts: list[str], encoder: str, cache: Path | None) -> tuple[np.ndarray, str]:
     width = int(encoder.removeprefix(LIGHT).lstrip("-") or WIDTH)
     name = f"{LIGHT}-{width}"
@@ -80,16 +105,22 @@ def _encode_light(texts: list[str], encoder: str, cache: Path | None) -> tuple[n
 
 
 def _lsa(texts: list[str], width: int) -> np.ndarray:
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.utils.extmath import randomized_svd
+
+    _, counts = _tfidf(texts)
+    rank = min(width, *counts.shape)
+    left, size, _ = randomized_svd(counts, rank, n_iter=4, random_state=0)
+    return left * size
+
+
+def _tfidf(texts: list[str]) -> tuple[Any, Any]:
+    """The fitted vectoriser, and the sparse ``[N, W]`` weights of the words of each text."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
     words = TfidfVectorizer(
         max_features=_MAX_WORDS, sublinear_tf=True, token_pattern=r"\w+", dtype=np.float32
     )
-    counts = words.fit_transform(texts)
-    rank = min(width, *counts.shape)
-    left, size, _ = randomized_svd(counts, rank, n_iter=4, random_state=0)
-    return left * size
+    return words, words.fit_transform(texts)
 
 
 def _local_sentences() -> Any:

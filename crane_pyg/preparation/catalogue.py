@@ -14,12 +14,14 @@ class Catalogue(NamedTuple):
         ids (list): Every id of the table, in its order.
         texts (list): For each item number, its texts joined, empty if there is none.
         images (list): For each item number, the cell of the image column, empty if there is none.
+        titles (list): For each item number, the cell of the title column, likewise.
         rows (list): For each item number, its row in the table, -1 if there is none.
     """
 
     ids: list[str]
     texts: list[str]
     images: list[str]
+    titles: list[str]
     rows: list[int]
 
 
@@ -30,6 +32,7 @@ def read_catalogue(
     item: str,
     texts: Sequence[str],
     image: str | None,
+    title: str | None = None,
 ) -> Catalogue:
     """Reads a table of items.
 
@@ -39,14 +42,16 @@ def read_catalogue(
         item (str): The column of ids.
         texts (sequence of str): The columns of texts.
         image (str or None): The column of paths of pictures.
+        title (str, optional): The column of titles. (default: :obj:`None`)
 
     Raises:
         ValueError: naming file, line and column, if an id is missing or comes twice, or if there
             are no rows.
     """
     row_of: dict[str, int] = {}
-    found = Catalogue([], [""] * len(wanted), [""] * len(wanted), [-1] * len(wanted))
-    columns = [item, *texts, *([image] if image else [])]
+    empty = [""] * len(wanted)
+    found = Catalogue([], [*empty], [*empty], [*empty], [-1] * len(wanted))
+    columns = [item, *texts, *(column for column in (image, title) if column)]
     for block in table.blocks(columns):
         for cells in zip(*block):
             key, row = cells[0], len(found.ids)
@@ -68,7 +73,8 @@ def read_catalogue(
                     for cell in cells[1 : 1 + len(texts)]
                     if cell.strip().lower() not in NOTHING
                 )
-                found.images[number] = cells[-1].strip() if image else ""
+                found.images[number] = cells[1 + len(texts)].strip() if image else ""
+                found.titles[number] = cells[-1].strip() if title else ""
     if not found.ids:
         raise ValueError(f"'{table.path}' has a header but no items (got 0 rows)")
     return found

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from crane_pyg.datasets import MultimodalDataset
 from crane_pyg.datasets.folder import whole_folder
+from crane_pyg.datasets.ids import read_ids
 from crane_pyg.datasets.npy import create_features, features_path
 from crane_pyg.datasets.writer import fill_folder, write_dataset
 
@@ -37,6 +38,7 @@ def test_a_folder(tmp_path):
         users=USERS,
         items=ITEMS,
         features={"text": np.eye(3), "image": blocks},
+        about_items={"title": ["X", 'Y "y"', ""]},
         metadata={"seed": 3},
     )
     out = tmp_path / "new" / "out"
@@ -46,6 +48,7 @@ def test_a_folder(tmp_path):
     head, first, *_ = (out / "shop.inter").read_text().splitlines()
     assert (head, first) == ("userID\titemID\tx_label\trating", "0\t0\t0\t1.0")
     assert (ids(out / "users.csv"), ids(out / "items.csv")) == (USERS, ITEMS)
+    assert read_ids(out, "items", 3)["title"].tolist() == ["X", 'Y "y"', ""]
     about = json.loads((out / "dataset.json").read_text())
     assert about["counts"] == {"users": 2, "items": 3, "interactions": 4, "labels": [2, 1, 1]}
     assert about["seed"] == 3

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crane_pyg.datasets import MultimodalDataset, modalities
+from crane_pyg.datasets.ids import read_ids
+from crane_pyg.encoders import WordProjection
 from crane_pyg.preparation import Encoding, Rules, Sources, prepare
 
 EDGE = ("user", "interacts", "item")
@@ -57,8 +59,8 @@ def test_everything_at_once(shop):
         show=shown.append,
     )
     assert shown == [
-        "log.csv: user = user, item = item, rating = rating, timestamp = timestamp",
-        "items.csv: item = id, text = title",
+        "log.csv, 121 lines: user = user, item = item, rating = rating, timestamp = timestamp",
+        "items.csv, 12 lines: item = id, text = title",
     ]
     assert report.dropped == {
         "of unknown items": 0,
@@ -188,3 +190,30 @@ def test_a_log_comes_back_from_the_folder(tmp_path, log, mark):
     table = pd.read_csv(out / "out.inter", sep="\t")
     time = {(users[u], items[i]): t for u, i, t in table[["userID", "itemID", "timestamp"]].values}
     assert time == {(u, i): t for u, i, t in log}
+
+
+def test_titles_pictures_and_words_are_kept_for_later(shop):
+    (shop / "pics" / "i,2.jpg").rename(shop / "elsewhere.jpg")
+    encoding = Encoding(text="tfidf-svd-2")
+    prepare(sources(shop, images=shop / "pics"), shop / "out", encoding=encoding)
+    table = read_ids(shop / "out", "items", 10).set_index("original_id")
+    assert table["title"].to_dict() == {
+        f"i,{i}": f"word{i % 3} word" if i < 9 else "" for i in range(10)
+    }
+    lacking = {"i,2", "i,8"}
+    for item, image in table["image"].items():
+        ending = "webp" if item == "i,0" else "jpg"
+        assert image == ("" if item in lacking else f"{item}.{ending}")
+    words = WordProjection.load(shop / "out" / "text_encoder.npz")
+    texts = [f"{title}\nby hand" for title in table["title"]]
+    kept = np.load(shop / "out" / "text_feat.npy")
+    assert np.allclose(words.encode(texts), kept, atol=1e-5)
+
+
+def test_a_title_that_is_no_text_of_its_own(shop):
+    prepare(sources(shop, text_columns=["brand"]), shop / "out")
+    assert read_ids(shop / "out", "items", 10)["title"].str.startswith("word").sum() == 9
+    table = pd.read_csv(shop / "items.csv")
+    table.rename(columns={"title": "heading"}).to_csv(shop / "items.csv", index=False)
+    prepare(sources(shop, text_columns=["brand"]), shop / "other")
+    assert list(read_ids(shop / "other", "items", 10)) == ["original_id"]
