@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack characters of a report
             stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    is_quiet = getattr(args, "quiet", False)
+    logging.getLogger().setLevel(logging.WARNING if is_quiet else logging.INFO)
     try:
         args.run(args)
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import fit, save_model
 from crane_pyg.training.evaluation import HeldOutSplit
+from crane_pyg.training.history import HistoryFile
 from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.metrics import check_metrics
 
@@ -64,7 +64,8 @@ def _run(args: argparse.Namespace) -> None:
     model = construct_model(args.model, data, settings, args.seed)
     if args.out is not None:
         claim_folder(args.out / "run.json", _identity(args, settings, dataset))
-    print(dataset.report, file=sys.stderr)
+    options.say(args, dataset.report)
+    history = None if args.out is None else HistoryFile(args.out / "history.csv")
     result = fit(
         model,
         data,
@@ -73,7 +74,8 @@ def _run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=device,
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
-        progress=sys.stderr.isatty(),
+        progress=not args.quiet,
+        callback=history,
     )
     record = {
         "model": args.model,
@@ -86,13 +88,15 @@ def _run(args: argparse.Namespace) -> None:
         "peak_memory_mb": result.peak_memory_mb,
         **measure(model, data.to(device)),
     }
-    if args.out is not None:
+    if args.out is not None and history is not None:
+        history.finish()
         save_model(model, args.model, own, args.out / "model.safetensors")
-        write_text(args.out / "history.csv", result.to_frame().to_csv())
         write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
-    print(_table(record), file=sys.stderr if args.json else sys.stdout)
     if args.json:
+        options.say(args, _table(record))
         print(json.dumps(record))
+    else:
+        print(_table(record))
 
 
 def _identity(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> dict[str, Any]:
