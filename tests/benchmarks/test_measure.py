@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from benchmarks.paper.figure7 import announcement, predicted, too_much
+
 SCRIPT = """
 import os, time
-from benchmarks.paper.figure7 import announcement, fresh_process, predicted, too_much
+from benchmarks.paper.figure7 import fresh_process
 with fresh_process() as pool:
     print(pool.submit(os.getpid).result(), flush=True)
     pool.submit(time.sleep, 300).result()
