@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with ranks.together():
             args = _parser().parse_args(argv)
-            logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+            logging.basicConfig(format="%(message)s", stream=sys.stderr)
+            is_quiet = getattr(args, "quiet", False)
+            logging.getLogger().setLevel(logging.WARNING if is_quiet else logging.INFO)
             _check_ranks(args)
             args.run(args)
     except KeyboardInterrupt:

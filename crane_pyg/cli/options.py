@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -112,6 +113,20 @@ def add_training(parser: argparse.ArgumentParser) -> None:
             help=f"{TRAINING_HELPS[name]} (default: that of settings, preset or model, or {value})",
         )
     add_device(parser)
+    add_quiet(parser)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet; :func:`say` heeds it."""
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing but results, warnings and errors"
+    )
+
+
+def say(args: argparse.Namespace, text: object) -> None:
+    """Tell a person what happens, on standard error, unless ``--quiet`` forbids it."""
+    if not args.quiet:
+        print(text, file=sys.stderr)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import fit, save_model
 from crane_pyg.training.evaluation import HeldOutSplit
+from crane_pyg.training.history import HistoryFile
 from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.metrics import check_metrics
 
@@ -50,8 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train and test one model, print its scores, keep what --out asks for."""
-    alone_there = args.out is not None and ranks.is_first()
-    with hold_folder(args.out) if alone_there else nullcontext():
+    writes = args.out is not None and ranks.is_first()
+    with hold_folder(args.out) if writes else nullcontext():
         _run(args)
 
 
@@ -64,10 +64,12 @@ def _run(args: argparse.Namespace) -> None:
     measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
     check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
-    if args.out is not None and ranks.is_first():
-        claim_folder(args.out / "run.json", _identity(args, settings, dataset))
+    written = args.out if ranks.is_first() else None
+    if written is not None:
+        claim_folder(written / "run.json", _identity(args, settings, dataset))
     ranks.barrier()  # what the first rank refuses none begins
-    print(dataset.report, file=sys.stderr)
+    options.say(args, dataset.report)
+    history = None if written is None else HistoryFile(written / "history.csv")
     result = fit(
         model,
         data,
@@ -76,7 +78,8 @@ def _run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=device,
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
-        progress=sys.stderr.isatty(),
+        progress=not args.quiet,
+        callback=history,
     )
     record = {
         "model": args.model,
@@ -90,14 +93,17 @@ def _run(args: argparse.Namespace) -> None:
         "peak_memory_mb": result.peak_memory_mb,
         **measure(model, data.to(device)),
     }
+    if history is not None:
+        history.finish()
     if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
-    if args.out is not None and ranks.is_first():
-        write_text(args.out / "history.csv", result.to_frame().to_csv())
-        write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
-    print(_table(record), file=sys.stderr if args.json else sys.stdout)
+    if written is not None:
+        write_text(written / "result.json", json.dumps(record, indent=2) + "\n")
     if args.json:
+        options.say(args, _table(record))
         print(json.dumps(record))
+    else:
+        print(_table(record))
 
 
 def _identity(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
-from tqdm.auto import tqdm
 
 from crane_pyg import ranks
 from crane_pyg.choices import check_choice
@@ -24,6 +23,7 @@ from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.progress import Progress
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
 
@@ -75,7 +75,8 @@ def fit(
         checkpoint: file that is rewritten after every epoch; where it exists already, training
             goes on from it, also on another device, or with another ``epochs`` or ``patience``
             that would have come to the same best epoch so far.
-        progress: show a progress bar.
+        progress: show how far it is: a bar on a terminal or in a notebook, elsewhere a line per
+            epoch on standard error.
         callback: called with each row of the history, once it is saved, and first with those that
             the checkpoint holds already; training stops where it returns true, and what it raises
             ends it.
@@ -147,9 +148,7 @@ def fit(
             for row in result.history:
                 is_stopped |= bool(callback(row))
 
-    progress = progress and ranks.is_first()
-    bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
-    with bar:
+    with Progress(result, epochs, shown=progress and ranks.is_first()) as shown:
         while (
             not is_stopped and result.epochs < epochs and result.evaluations_since_best < patience
         ):
@@ -168,8 +167,7 @@ def fit(
             result.peak_memory_mb = max(result.peak_memory_mb, peak_memory_mb(device))
             if store is not None:
                 store.save(model, optimizer, generator, result, identity, best_state)
-            bar.update()
-            bar.set_postfix({"loss": f"{loss:.4f}", monitor: f"{result.best_score:.4f}"})
+            shown.update()
             is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)
     model.eval()
