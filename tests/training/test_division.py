@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from crane_pyg import ranks
+from crane_pyg.datasets import load_dataset
 from crane_pyg.nn.models import BM3, EASE, MODELS
+from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import evaluate, evaluate_by_degree, fit, load_model, recommend, save_model
 from tests.conftest import build_checkerboard
 from tests.together import run_together
@@ -134,3 +136,24 @@ def test_ranks_recommend_what_one_does_by_any_model(checkerboard, tmp_path):
         torch.testing.assert_close(found.score, wanted.score)
 
     assert run_together(3, check) == [0, 0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["lightgcn", "crane"])
+def test_four_ranks_come_to_what_one_does_in_a_hundred_steps(tmp_path, case):
+    data = load_dataset("tiny")[0]
+    one, four, back = folders = [tmp_path / name for name in ("one", "four", "back")]
+    for folder in folders:
+        folder.mkdir()
+    steps = -(-data[USER_TO_ITEM].edge_index.size(1) // 128)
+    epochs = -(-100 // steps)
+    train(one, data, [case], epochs)
+    assert run_together(4, train, four, data, [case], epochs) == [0] * 4
+    assert_same(four, one, data, case, shares=4)
+
+    # From four ranks to one, and from one to four.
+    path = back / "checkpoint.pt"
+    assert run_together(4, train, back, data, [case], 1, path) == [0] * 4
+    train(back, data, [case], 2, path)
+    assert run_together(4, train, back, data, [case], epochs, path) == [0] * 4
+    assert_same(back, one, data, case, shares=4)
