@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from crane_pyg import limits
+from crane_pyg import limits, ranks
 from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.splits import Split
@@ -229,7 +229,7 @@ def identify(args: argparse.Namespace, dataset: Any) -> dict[str, Any]:
 def device(name: str) -> torch.device:
     """Returns the device of this name; refuses one that is not here, or computes nothing."""
     try:
-        found = torch.empty(0, device=name).device
+        found = torch.empty(0, device=ranks.own_device(torch.device(name))).device
         torch.ones(1, device=found).item()
         return found
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -2,10 +2,11 @@
 
 import argparse
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from crane_pyg import ranks
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.experiments import (
@@ -56,7 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train and test one model, print its scores, keep what --out asks for."""
-    with nullcontext() if args.out is None else hold_folder(args.out):
+    writes = args.out is not None and ranks.is_first()
+    with hold_folder(args.out) if writes else nullcontext():
         _run(args)
 
 
@@ -69,11 +71,13 @@ def _run(args: argparse.Namespace) -> None:
     measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
     check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
-    if args.out is not None:
-        claim_folder(args.out / "run.json", _identity(args, settings, dataset))
+    written = args.out if ranks.is_first() else None
+    if written is not None:
+        claim_folder(written / "run.json", _identity(args, settings, dataset))
+    ranks.barrier()  # what the first rank refuses none begins
     options.say(args, dataset.report)
-    with nullcontext() if args.track is None else _tracker(args, settings, dataset) as tracker:
-        history = None if args.out is None else HistoryFile(args.out / "history.csv")
+    with _tracker(args, settings, dataset) as tracker:
+        history = None if written is None else HistoryFile(written / "history.csv")
         result = fit(
             model,
             data,
@@ -90,6 +94,7 @@ def _run(args: argparse.Namespace) -> None:
             "dataset": dataset.name,
             "protocol": args.protocol,
             "seed": args.seed,
+            "world_size": ranks.size(),
             "epochs": result.epochs,
             "best_epoch": result.best_epoch,
             "seconds_per_epoch": result.seconds_per_epoch,
@@ -98,10 +103,12 @@ def _run(args: argparse.Namespace) -> None:
         }
         if tracker is not None:
             tracker.finish(record["test"])
-    if args.out is not None and history is not None:
+    if history is not None:
         history.finish()
+    if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
-        write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
+    if written is not None:
+        write_text(written / "result.json", json.dumps(record, indent=2) + "\n")
     if args.json:
         options.say(args, _table(record))
         print(json.dumps(record))
@@ -109,7 +116,11 @@ def _run(args: argparse.Namespace) -> None:
         print(_table(record))
 
 
-def _tracker(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> Tracker:
+def _tracker(
+    args: argparse.Namespace, settings: dict[str, Any], dataset: Any
+) -> AbstractContextManager[Tracker | None]:
+    if args.track is None or not ranks.is_first():
+        return nullcontext()
     about = {"model": args.model, "dataset": dataset.name, "protocol": args.protocol}
     name = f"{args.model}-{dataset.name}-{args.seed}"
     return open_tracker(args.track, name, about | {"seed": args.seed} | settings, args.out)

@@ -11,12 +11,14 @@ import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.ranges import check_range
 from crane_pyg.training.callbacks import Callback
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
+from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
@@ -53,6 +55,10 @@ def fit(
 
     Two runs with one seed are identical bit for bit on a CPU with the same number of threads, also
     where one of them was killed and resumed. Seeds torch's global random state.
+
+    Within :func:`~crane_pyg.ranks.together` all ranks call this with the same arguments, and train
+    one model: each ends with its columns of the embeddings. :func:`evaluate`, :func:`recommend` and
+    :func:`save_model` take it as it is.
 
     Args:
         model: trained in place; ends in evaluation mode with its best weights.
@@ -98,6 +104,7 @@ def fit(
     if device is None:
         device = next(itertools.chain(model.parameters(), model.buffers())).device
     device = torch.device(device)
+    divide(model)
     model, data = model.to(device), data.to(device)
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
@@ -130,23 +137,25 @@ def fit(
     if store is not None:
         identity |= {"model": describe_model(model), "data": fingerprint(data)}
         identity["versions"] = VERSIONS
-        if store.path.exists():
-            best_state = store.load(model, optimizer, generator, result, identity)
-            if not result.begins(epochs, patience, eval_every):
-                raise ValueError(
-                    f"'{store.path}' holds {result.epochs} epochs of another length of training; "
-                    f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
-                )
-            if callback is not None:
-                for row in result.history:
-                    is_stopped |= bool(callback(row))
+    ranks.check_alike("data and settings", identity)
+    if store is not None and store.path.exists():
+        best_state = store.load(model, optimizer, generator, result, identity)
+        if not result.begins(epochs, patience, eval_every):
+            raise ValueError(
+                f"'{store.path}' holds {result.epochs} epochs of another length of training; "
+                f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
+            )
+        if callback is not None:
+            for row in result.history:
+                is_stopped |= bool(callback(row))
 
-    with Progress(result, epochs, shown=progress) as shown:
+    with Progress(result, epochs, shown=progress and ranks.is_first()) as shown:
         while (
             not is_stopped and result.epochs < epochs and result.evaluations_since_best < patience
         ):
             epoch = result.epochs + 1
             row = {"epoch": float(epoch), **run_epoch()}
+            ranks.make_alike(replicated(model))  # sums of a GPU differ in their last digits
             loss = row.get("loss", 0.0)
             if not math.isfinite(loss):
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")

@@ -13,8 +13,8 @@ from crane_pyg.training import evaluate, load_model
 
 SHORT = ["--epochs", "2", "--device", "cpu"]
 KEYS = [
-    *("model", "dataset", "protocol", "seed", "epochs", "best_epoch", "seconds_per_epoch"),
-    *("peak_memory_mb", "val", "test"),
+    *("model", "dataset", "protocol", "seed", "world_size", "epochs", "best_epoch"),
+    *("seconds_per_epoch", "peak_memory_mb", "val", "test"),
 ]
 METRIC_ORDER = ["Recall@10", "NDCG@10", "Recall@20", "NDCG@20"]
 METRICS = set(METRIC_ORDER)
