@@ -24,6 +24,7 @@ from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import peak_memory_mb
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
+from crane_pyg.training.steps import WarmUp, plan_steps
 
 
 def fit(
@@ -32,6 +33,7 @@ def fit(
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
     lr: float | None = None,
     patience: int | None = None,
     eval_every: int | None = None,
@@ -59,6 +61,9 @@ def fit(
         data: the graph; moved to ``device``.
         epochs: upper limit.
         batch_size: interactions per step; users, for a model that reads their whole histories.
+        steps_per_epoch: the most steps of an epoch; where there would be more, the batch grows, and
+            the learning rate with it, see :func:`~crane_pyg.training.steps.plan_steps`. Without a
+            limit where ``batch_size`` alone is given.
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
@@ -83,12 +88,13 @@ def fit(
         model,
         epochs=epochs,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         lr=lr,
         patience=patience,
         eval_every=eval_every,
         monitor=monitor,
     )
-    epochs, batch_size, lr, patience, eval_every, monitor = settings
+    epochs, batch_size, steps_per_epoch, lr, patience, eval_every, monitor = settings
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     for name, value in settings._asdict().items():
@@ -99,7 +105,7 @@ def fit(
     model, data = model.to(device), data.to(device)
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    optimizer = None
+    optimizer = warm_up = None
     if isinstance(model, SolvedRecommender):
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
@@ -111,14 +117,18 @@ def fit(
             once_per_user=model.reads_histories,
             among_taken=model.scores_unseen,
         )
-        optimizer = build_optimizer(model, lr)
-        run_epoch = partial(train_epoch, model, data, sampler, optimizer)
+        steps = plan_steps(sampler.num_rows, batch_size, steps_per_epoch)
+        sampler.batch_size = steps.batch_size
+        optimizer = build_optimizer(model, lr * steps.growth)
+        warm_up = WarmUp(optimizer, steps.warm_up)
+        run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     is_stopped = False
     store = Checkpoint(checkpoint) if checkpoint is not None else None
     identity: dict[str, Any] = {
         "batch_size": batch_size,
+        "steps_per_epoch": steps_per_epoch,
         "lr": lr,
         "eval_every": eval_every,
         "monitor": monitor,
@@ -130,6 +140,8 @@ def fit(
         identity["versions"] = VERSIONS
         if store.path.exists():
             best_state = store.load(model, optimizer, generator, result, identity)
+            if warm_up is not None:
+                warm_up.done = result.epochs * len(sampler)
             if not result.begins(epochs, patience, eval_every):
                 raise ValueError(
                     f"'{store.path}' holds {result.epochs} epochs of another length of training; "

@@ -96,9 +96,13 @@ class TripletSampler:
         edge_index, num_items = data[USER_TO_ITEM].edge_index, data["item"].num_nodes
         return cls(edge_index, num_items, batch_size, generator, once_per_user, among_taken)
 
+    @property
+    def num_rows(self) -> int:
+        """How many triplets an epoch has."""
+        return self.edge_index.size(1) if self.degree is None else self.degree.numel()
+
     def __len__(self) -> int:
-        rows = self.edge_index.size(1) if self.degree is None else self.degree.numel()
-        return -(-rows // self.batch_size)
+        return -(-self.num_rows // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         edges = self.edge_index if self.degree is None else self._one_of_each_user(self.degree)
