@@ -62,7 +62,7 @@ def cost_of_rows(
     def part(user: Tensor, pos: Tensor, pos_id: Tensor) -> Tensor:
         return cost(pool(user, pos, pos_id))
 
-    rows = zip(*(x.split(step) for x in (user, item[0], batch.item_id[0])), strict=True)
+    rows = zip(*(torch.split(x, step) for x in (user, item[0], batch.item_id[0])), strict=True)
     parts = [checkpoint(part, *x, use_reentrant=False, preserve_rng_state=False) for x in rows]
     return torch.cat(parts)
 
