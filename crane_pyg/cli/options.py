@@ -22,7 +22,7 @@ from crane_pyg.training.identity import fingerprint
 TRAINING_HELPS = {
     "epochs": "upper limit",
     "batch_size": "interactions per step; users, for multivae",
-    "steps_per_epoch": "the most; larger data take larger batches, unless the batch is given without it",
+    "steps_per_epoch": "the most; larger data take larger batches, but if --batch-size alone is given",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",

@@ -21,7 +21,7 @@ from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
-from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
 from crane_pyg.training.steps import WarmUp, plan_steps
@@ -103,6 +103,7 @@ def fit(
         device = next(itertools.chain(model.parameters(), model.buffers())).device
     device = torch.device(device)
     model, data = model.to(device), data.to(device)
+    keep_freed_memory()
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
     optimizer = warm_up = None
