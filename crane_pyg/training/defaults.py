@@ -22,6 +22,8 @@ class TrainingSettings(NamedTuple):
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by.
+        eval_users: of more users with validation items so many are ranked, always the same ones,
+            see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
     """
 
     epochs: int = 250
@@ -31,6 +33,7 @@ class TrainingSettings(NamedTuple):
     patience: int = 20  # with 10 some seeds stop too early: see benchmarks/results
     eval_every: int = 1
     monitor: Monitor = "Recall@20"
+    eval_users: int | None = None
 
 
 TRAINING_DEFAULTS = TrainingSettings()

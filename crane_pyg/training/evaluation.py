@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
+from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.metrics import DEFAULT_METRICS, Metric, build_metrics
 
@@ -28,6 +30,7 @@ def evaluate(
     ks: Sequence[int] = (10, 20),
     metrics: Sequence[Metric] = DEFAULT_METRICS,
     batch_size: int = 1024,
+    max_users: int | None = None,
 ) -> dict[str, float]:
     """Rank the whole catalogue for every user with held-out items.
 
@@ -47,6 +50,8 @@ def evaluate(
             of the catalogue that any of them was recommended. For the last three, what is left out
             of a ranking counts as recommended where a user has fewer items than the cut-off left.
         batch_size: users ranked at a time; memory grows with ``batch_size`` times the items.
+        max_users: where more users have held-out items, that many drawn at random, always the same.
+            (default: all)
 
     Returns:
         ``{'Recall@10': ..., 'NDCG@10': ..., ...}``.
@@ -60,6 +65,8 @@ def evaluate(
     hidden = excluded_edges(data, split, protocol)
     measured = build_metrics(metrics, ks, data).to(held_out.device)
     users = torch.unique(held_out[0])
+    if max_users is not None:
+        users = some_of(users, max_users)
     tops = rank(model, data, users, measured.max_k, hidden, batch_size=batch_size)
     for (item, _), truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
         measured.update(item, truth)
@@ -99,14 +106,18 @@ def rank(
         score_of = model.scorer(data)
     model.train(training)
     finite = torch.ones((), dtype=torch.bool, device=users.device)
-    blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
-    for block, (row, item) in blocks:
+    several = batch_size * ranks.size()  # users, whom ranks share out
+    for block, (row, item) in zip(
+        torch.split(users, several), _blocks(several, users, hidden), strict=True
+    ):
+        own = ranks.share(block.numel())
         with torch.no_grad():
-            score = score_of(block)
-        score[row, item] = -torch.inf
-        top = score.topk(k)
-        finite &= (top.values < torch.inf).all()  # to topk NaN is greater than any number
-        yield top.indices, top.values
+            score = score_of(block[own])
+        here = (row >= own.start) & (row < own.stop)
+        score[row[here] - own.start, item[here]] = -torch.inf
+        value, index = (ranks.gather_shares(x, block.numel()) for x in score.topk(k))
+        finite &= (value < torch.inf).all()  # to topk NaN is greater than any number
+        yield from zip(*(torch.split(x, batch_size) for x in (index, value)), strict=True)
     if not finite:
         raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
 

@@ -9,6 +9,8 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.schema import USER_TO_ITEM
 
+_CHUNK = 1 << 24  # triplets drawn at a time: what they need beside is 50 bytes each
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,7 +74,7 @@ class TripletSampler:
             logger.warning(
                 "%d users took every item and are left out of training", int(saturated.sum())
             )
-        self.edge_index = edge_index[:, usable]
+        self.edge_index = edge_index if usable.all() else edge_index[:, usable]
         self.degree: Tensor | None = None  # of each user that has edges, where one of them counts
         if once_per_user:
             self.edge_index = self.edge_index[:, self.edge_index[0].argsort(stable=True)]
@@ -107,9 +109,11 @@ class TripletSampler:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         edges = self.edge_index if self.degree is None else self._one_of_each_user(self.degree)
         order = torch.randperm(edges.size(1), generator=self.generator, device=edges.device)
-        user, pos = edges[:, order]
-        neg = self._negatives(user)
-        yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
+        whole_batches = max(1, _CHUNK // self.batch_size) * self.batch_size
+        for chunk in order.split(whole_batches):
+            user, pos = edges[:, chunk]
+            neg = self._negatives(user)
+            yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
 
     def _one_of_each_user(self, degree: Tensor) -> Tensor:
         first = degree.cumsum(0) - degree

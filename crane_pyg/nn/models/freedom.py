@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.graphs import DegreeThinning, FrozenItemGraph, ItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
 from crane_pyg.nn.models.recommender import Recommender
@@ -63,6 +64,7 @@ class FREEDOM(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -120,16 +122,20 @@ class FREEDOM(Recommender):
         graphs = self.thinning(self.user_item_graphs(data))
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
         z_user, z_item = light_gcn_propagation(e_user, e_item, graphs, self.num_layers)
-        similar, h = self.item_graph(data), e_item
+        similar, h = self.columns.graph(self.item_graph(data)), e_item
         for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return z_user, z_item + h
 
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        return light_gcn_fold_in(user, item, self.user_item_graphs(data), self.num_layers)
+
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        z_user = z_user[user]
-        terms = self.objective(Triplets(z_user, z_item[items], user, items))
+        z_user, z_item = self.columns.whole(z_user[user], z_item[items])
+        terms = self.objective(Triplets(z_user, z_item, user, items))
         if self.feature_weight > 0:
             losses = [self._modality_bpr(data, m, z_user, pos, neg) for m in self.lin]
             terms["modality"] = self.feature_weight * torch.stack(losses).sum()

@@ -7,6 +7,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.graphs import ItemGraph, LatentItemGraph, RefreshedItemGraph
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
@@ -57,6 +58,7 @@ class LATTICE(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
     # One for all three of the authors' sets: the defaults of their parser.py.
     presets = dict.fromkeys(
         ("baby", "sports", "clothing"),
@@ -120,10 +122,10 @@ class LATTICE(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._collaborate(data)
-        similar, h = self.item_graph(data), self.item_embedding.weight
+        similar, h = self.columns.graph(self.item_graph(data)), self.item_embedding.weight
         for _ in range(self.num_item_layers):
             h = spmm(similar, h)
-        return user, item + unit_rows(h)
+        return user, item + self.columns.across(unit_rows, h)
 
     def _collaborate(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """LightGCN with self-loops and row sums of one."""
@@ -135,10 +137,25 @@ class LATTICE(Recommender):
             user_sum, item_sum = user_sum + user, item_sum + item
         return user_sum / (self.num_layers + 1), item_sum / (self.num_layers + 1)
 
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        to_item, to_user = (graph.unweighted() for graph in self.user_item_graphs(data))
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        layers = []
+        for _ in range(self.num_layers):
+            layers.append(item)
+            user, item = _mean_with_self(to_user, item, user), _mean_with_self(to_item, user, item)
+        # What comes in with layer l is divided once more in each layer that follows.
+        sums = [
+            torch.stack(layers[: self.num_layers - p]).sum(0) / (self.num_layers + 1)
+            for p in range(self.num_layers)
+        ]
+        terms = [FoldInTerm(total, 1, p + 1) for p, total in enumerate(sums)]
+        return FoldIn(terms or [FoldInTerm(torch.zeros_like(item), 0, 0)])
+
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        z_user, z_item = z_user[user], z_item[items]
+        z_user, z_item = self.columns.whole(z_user[user], z_item[items])
         return self.objective(Triplets(z_user, z_item, user, items), embeddings=[z_user, *z_item])
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
 from crane_pyg.schema import sizes
@@ -32,6 +33,7 @@ class LightGCN(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -62,12 +64,18 @@ class LightGCN(Recommender):
         user, item = self.user_embedding.weight, self.item_embedding.weight
         return light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
 
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        return light_gcn_fold_in(user, item, self.user_item_graphs(data), self.num_layers)
+
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        batch = Triplets(z_user[user], z_item[items], user, items)
-        embeddings = [self.user_embedding(user), *self.item_embedding(items)]
-        return self.objective(batch, embeddings=embeddings)
+        z_user, z_item, e_user, e_item = self.columns.whole(
+            z_user[user], z_item[items], self.user_embedding(user), self.item_embedding(items)
+        )
+        batch = Triplets(z_user, z_item, user, items)
+        return self.objective(batch, embeddings=[e_user, *e_item])
 
     def __repr__(self) -> str:
         return (
