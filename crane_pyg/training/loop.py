@@ -152,23 +152,11 @@ def fit(
     if store is not None:
         identity |= {"model": describe_model(model), "data": fingerprint(data)}
         identity["versions"] = VERSIONS
-<<<<<<< HEAD
-        if store.path.exists():
-            best_state = store.load(model, optimizer, generator, result, identity)
-            if warm_up is not None:
-                warm_up.done = result.epochs * len(sampler)
-            if not result.begins(epochs, patience, eval_every):
-                raise ValueError(
-                    f"'{store.path}' holds {result.epochs} epochs of another length of training; "
-                    f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
-                )
-            if callback is not None:
-                for row in result.history:
-                    is_stopped |= bool(callback(row))
-=======
     ranks.check_alike("data and settings", identity)
     if store is not None and store.path.exists():
         best_state = store.load(model, optimizer, generator, result, identity)
+        if warm_up is not None:
+            warm_up.done = result.epochs * len(sampler)
         if not result.begins(epochs, patience, eval_every):
             raise ValueError(
                 f"'{store.path}' holds {result.epochs} epochs of another length of training; "
@@ -177,7 +165,6 @@ def fit(
         if callback is not None:
             for row in result.history:
                 is_stopped |= bool(callback(row))
->>>>>>> main
 
     with Progress(result, epochs, shown=progress and ranks.is_first()) as shown:
         while (
