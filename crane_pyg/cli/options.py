@@ -23,7 +23,7 @@ from crane_pyg.training.identity import fingerprint
 TRAINING_HELPS = {
     "epochs": "upper limit",
     "batch_size": "interactions per step; users, for multivae",
-    "steps_per_epoch": "the most: more data, larger batches, if --batch-size is not given alone",
+    "steps_per_epoch": "the most: more data make larger batches, if none are given",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",

@@ -22,7 +22,7 @@ from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
-from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.progress import Progress
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler

@@ -110,7 +110,7 @@ class TripletSampler:
         edges = self.edge_index if self.degree is None else self._one_of_each_user(self.degree)
         order = torch.randperm(edges.size(1), generator=self.generator, device=edges.device)
         whole_batches = max(1, _CHUNK // self.batch_size) * self.batch_size
-        for chunk in order.split(whole_batches):
+        for chunk in torch.split(order, whole_batches):
             user, pos = edges[:, chunk]
             neg = self._negatives(user)
             yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
