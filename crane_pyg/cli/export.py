@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pandas as pd
 import torch
 
 from crane_pyg import __version__
 from crane_pyg.cli import options
 from crane_pyg.cli.run_folder import Run, open_run
-from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
-from crane_pyg.export import ItemTexts, export_model, read_item_texts
+from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
+from crane_pyg.export import ItemTexts, export_model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +23,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data", required=True, help="what it was trained on, as train and recommend name it"
     )
     options.add_reading(parser)
-    parser.add_argument(
-        "--items",
-        type=Path,
-        metavar="FILE",
-        help="table of items, for titles and pictures: CSV, TSV or parquet, as prepare takes it",
-    )
-    parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="the items' pictures, as prepare takes them"
-    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -44,8 +36,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the artefact and say what it holds."""
     opened = open_run(args, args.folder, "RUN")
     item_ids = opened.item_ids[ORIGINAL_ID].tolist()
-    titles = opened.item_ids[TITLE].tolist() if TITLE in opened.item_ids else None
-    texts = read_item_texts(item_ids, args.items, args.images, titles)
+    texts = ItemTexts(*(_column(opened.item_ids, name) for name in (TITLE, IMAGE)))
     export_model(
         opened.model,
         opened.data,
@@ -79,6 +70,10 @@ def about(opened: Run) -> dict[str, Any]:
             "numpy": numpy.__version__,
         },
     }
+
+
+def _column(table: pd.DataFrame, name: str) -> list[str] | None:
+    return table[name].tolist() if name in table else None
 
 
 def _told(texts: ItemTexts) -> str:
