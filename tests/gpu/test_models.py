@@ -15,7 +15,7 @@ from tests.ops.attention.oracle import import_kernels
 K = ("crane", "dgvae", "freedom", "lattice", "mgcn", "smore")
 # What is drawn in training, on the device of the model, is left out of a comparison.
 SETTINGS = {"freedom": {"drop_ratio": 0.0}}
-RANDOM = ("bm3", "dgvae", "lgmrec", "multivae", "simplex")  # noise or dropout, in training mode only
+RANDOM = ("bm3", "dgvae", "lgmrec", "multivae", "simplex")  # in training mode only
 MULTIPLIES_IN_HALF = ("crane", "dgvae", "lgmrec", "mmgcn")
 SOLVED = {name for name in MODELS if issubclass(MODELS[name], SolvedRecommender)}
 
