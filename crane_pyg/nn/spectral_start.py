@@ -44,6 +44,7 @@ def spectral_start(
     for table, start, node in zip((user, item), starts, data[USER_TO_ITEM].edge_index, strict=True):
         if similarity == "inner":
             start = start * torch.bincount(node, minlength=start.size(0)).sqrt().unsqueeze(1)
+        start = start.to(table.device)
         scale = table.norm(dim=1).mean() / start.norm(dim=1).mean()
         table *= noise
         table[:, : start.size(1)] += scale * start

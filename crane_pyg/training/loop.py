@@ -3,7 +3,6 @@
 import copy
 import itertools
 import math
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.ranges import check_range
+from crane_pyg.training.callbacks import Callback
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.division import divide, replicated
@@ -46,7 +46,7 @@ def fit(
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
-    callback: Callable[[dict[str, float]], bool | None] | None = None,
+    callback: Callback | None = None,
 ) -> FitResult:
     """Train with Adam on sampled triplets, stop early on validation, keep the best weights.
 
@@ -86,7 +86,8 @@ def fit(
             epoch on standard error.
         callback: called with each row of the history, once it is saved, and first with those that
             the checkpoint holds already; training stops where it returns true, and what it raises
-            ends it.
+            ends it. :func:`~crane_pyg.training.open_tracker` makes one that TensorBoard and others
+            draw from; :func:`~crane_pyg.training.call_each` makes one of several.
 
     Raises:
         ValueError: if an argument is out of range, a split is empty, the loss or a score is not
