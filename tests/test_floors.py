@@ -38,6 +38,7 @@ OPTIONAL = {
     *("torch_sparse", "torch_scatter", "torch_cluster", "pyg_lib", "triton"),
     *("matplotlib", "optuna", "pyarrow", "PIL", "skimage"),
     *("sentence_transformers", "timm", "huggingface_hub"),
+    *("tensorboard", "wandb", "mlflow", "shtab"),
 }
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
 MOST_LINES = 300
