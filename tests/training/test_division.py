@@ -35,7 +35,6 @@ CASES = {
     "crane": ("crane", {"k": 3}),
     "crane, all of it": ("crane", ALL_OF_CRANE),
     "crane apart": ("crane", {"k": 3, "dual_fusion": False, "residual": None}),
-    "crane of interactions": ("crane", {"fusion": None, "residual": None}),
 }
 
 
