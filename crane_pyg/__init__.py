@@ -12,10 +12,12 @@ __all__ = [
     "__version__",
     "datasets",
     "encoders",
+    "export",
     "inspection",
     "nn",
     "ops",
     "preparation",
+    "serving",
     "training",
     "transforms",
 ]

@@ -17,8 +17,9 @@ FLOORS = (
     ("", "schema", "choices", "ranges", "limits", "locks"),  # readable from everywhere
     ("files",),  # so are these two
     ("seals",),
+    ("serving",),
     ("ops", "encoders"),
-    ("nn.kept", "nn.by_modality"),
+    ("nn.kept", "nn.by_modality", "nn.fold_in"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),
@@ -28,7 +29,7 @@ FLOORS = (
     ("nn",),
     ("nn.models",),
     ("training",),
-    ("experiments", "preparation", "inspection"),
+    ("experiments", "preparation", "inspection", "export"),
     ("cli",),
     ("__main__",),
 )

@@ -10,7 +10,18 @@ import crane_pyg
 from crane_pyg.cli import main
 
 ROOMS = (
-    *("datasets", "encoders", "inspection", "nn", "ops", "preparation", "training", "transforms"),
+    *(
+        "datasets",
+        "encoders",
+        "export",
+        "inspection",
+        "nn",
+        "ops",
+        "preparation",
+        "serving",
+        "training",
+        "transforms",
+    ),
 )
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from crane_pyg import __version__
-from crane_pyg.cli import compare, inspect, prepare, recommend, train, tune
+from crane_pyg.cli import compare, export, inspect, prepare, recommend, train, tune
 from crane_pyg.cli.options import Parser
 
 _MOST = 2000  # characters of an error that people read
@@ -16,6 +16,7 @@ COMMANDS = {
     "inspect": (inspect, "what is in a data set, and what is wrong with it"),
     "train": (train, "train a model and test it"),
     "compare": (compare, "train several models over several seeds and print their table"),
+    "export": (export, "a trained model as a folder that is served without the data"),
     "recommend": (recommend, "what a trained model recommends to users, as a CSV"),
     "tune": (tune, "search for a model's settings on validation"),
 }

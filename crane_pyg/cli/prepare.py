@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crane_pyg.choices import options_of
@@ -11,12 +12,32 @@ from crane_pyg.cli import options
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.folder import hold_folder
 from crane_pyg.datasets.splits import RATIO, Split
-from crane_pyg.preparation import Encoding, Rules, Sources, prepare
+from crane_pyg.preparation import (
+    Encoding,
+    FormatName,
+    Rules,
+    Sources,
+    open_folder,
+    prepare,
+    recognise_format,
+)
 from crane_pyg.preparation.sources import UnknownItems
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        help="a data set as another program keeps it, in the place of --interactions",
+    )
+    parser.add_argument(
+        "--from",
+        dest="format",
+        choices=options_of(FormatName),
+        help="which program's the folder is (default: recognised by its files)",
+    )
     _add_sources(parser)
     _add_columns(parser)
     _add_rules(parser)
@@ -43,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_sources(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("files")
     table = "CSV or TSV (perhaps gzipped), or parquet"
-    group.add_argument("--interactions", type=Path, required=True, metavar="FILE", help=table)
+    group.add_argument("--interactions", type=Path, metavar="FILE", help=table)
     group.add_argument("--items", type=Path, metavar="FILE", help=table)
     group.add_argument(
         "--images", type=Path, metavar="DIR", help="ITEM-ID.jpg, .png, ..., or see --image-column"
@@ -99,10 +120,10 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--split",
         choices=options_of(Split),
-        default="random",
         help="random; time: at two moments for all users; last: each user's last for test and the "
         "one before for val; cold: all interactions of a tenth of the items, half for each; given: "
-        "by --label-column",
+        "by --label-column, or by the folder's files (default: given if these tell one, else "
+        "random)",
     )
     group.add_argument(
         "--ratio",
@@ -111,30 +132,22 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         help="shares of train, val and test, for random and time",
     )
     group.add_argument(
-        "--split-seed", type=options.seed, default=0, help="seed of the random or cold split"
+        "--split-seed",
+        type=options.seed,
+        default=0,
+        help="seed of the random or cold split, or "
+        "of the val that is drawn from train where none is given",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Make the data set, and print what was read, dropped and not found."""
-    columns = {role: getattr(args, f"{role}_column") for role in Role.OF_INTERACTIONS}
-    sources = Sources(
-        interactions=args.interactions,
-        items=args.items,
-        images=args.images,
-        features=_distinct("--features", args.features),
-        ids=_distinct("--ids", args.ids),
-        columns={role: column for role, column in columns.items() if column is not None},
-        item_column=args.item_id_column,
-        image_column=args.image_column,
-        text_columns=args.text_columns,
-        delimiter=args.delimiter,
-    )
+    sources = _sources(args)
     rules = Rules(
         min_rating=args.min_rating,
         k_core=args.k_core,
         min_interactions=args.min_interactions,
-        split=args.split,
+        split=args.split or sources.split or "random",
         ratio=args.ratio,
         seed=args.split_seed,
     )
@@ -150,6 +163,39 @@ def run(args: argparse.Namespace) -> None:
             show=lambda line: print(line, file=sys.stderr),
         )
     print(report)
+
+
+def _sources(args: argparse.Namespace) -> Sources:
+    """What a folder holds, or no more than the log, with what the options say of it or add."""
+    if (args.folder is None) == (args.interactions is None):
+        raise ValueError(
+            f"prepare needs --interactions or the folder of a data set, one of them "
+            f"(got {'neither' if args.folder is None else 'both'})"
+        )
+    if args.folder is None:
+        if args.format is not None:
+            raise ValueError(f"--from needs the folder of a data set (got {args.format} alone)")
+        found = Sources(args.interactions)
+    else:
+        name = args.format or recognise_format(args.folder)
+        print(f"{args.folder}: taken for {name}", file=sys.stderr)
+        found = open_folder(args.folder, name)
+    columns = {role: getattr(args, f"{role}_column") for role in Role.OF_INTERACTIONS}
+    features = _distinct("--features", args.features)
+    ids = {modality: rows for modality, rows in found.ids.items() if modality not in features}
+    texts = found.text_columns if args.items is None else None
+    return replace(
+        found,
+        items=args.items or found.items,
+        images=args.images,
+        features={**found.features, **features},
+        ids={**ids, **_distinct("--ids", args.ids)},
+        columns={role: column for role, column in columns.items() if column is not None},
+        item_column=args.item_id_column,
+        image_column=args.image_column,
+        text_columns=texts if args.text_columns is None else args.text_columns,
+        delimiter=args.delimiter,
+    )
 
 
 def _cache() -> Path:

@@ -6,21 +6,18 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import torch
 
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
-from crane_pyg.datasets import MultimodalDataset
+from crane_pyg.cli.run_folder import open_run
 from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
-from crane_pyg.datasets.ids import read_ids
 from crane_pyg.files import write_text
 from crane_pyg.limits import read_json, read_short_text, shown
-from crane_pyg.seals import read_record
-from crane_pyg.training import load_model, recommend
-from crane_pyg.training.identity import differences
+from crane_pyg.training import recommend
 from crane_pyg.training.recommend import Exclusion
 
 
@@ -54,22 +51,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the recommendations as CSV, or write them."""
-    path, note = args.folder / "model.safetensors", args.folder / "run.json"
-    for needed in (path, note):
-        if not needed.is_file():
-            raise ValueError(f"--run must be the --out of a training (got no '{needed}')")
     device = options.device(args.device)
-    dataset = options.load(args)
-    there = read_record(note).get("data", {})
-    if differing := differences(there, options.identify(args, dataset)):
-        raise ValueError(
-            f"'{args.folder}' was trained on other data (got, there and now: {differing})"
-        )
-    data = dataset[0]
-    model = load_model(path, data).to(device)
-    folder = dataset.folder if isinstance(dataset, MultimodalDataset) else None
-    user_ids = _ids(folder, "users", data["user"].num_nodes, data["user"].get("original_id"))
-    item_ids = _ids(folder, "items", data["item"].num_nodes)
+    opened = open_run(args, args.folder, "--run")
+    model, data, user_ids, item_ids = (
+        opened.model.to(device),
+        opened.data,
+        opened.user_ids,
+        opened.item_ids,
+    )
     users = _users(args, user_ids)
     items, scores = (
         part.cpu()
@@ -117,15 +106,6 @@ def _escaped(cell: str) -> str:
     return (
         f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number else cell
     )
-
-
-def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:
-    """The original ids of users or items from their file; without one, their numbers."""
-    numbers = range(size) if former is None else former.tolist()
-    table = None if folder is None else read_ids(folder, kind, max(numbers, default=-1) + 1)
-    if table is None:
-        return pd.DataFrame({ORIGINAL_ID: [str(number) for number in numbers]})
-    return table.iloc[list(numbers)].reset_index(drop=True)
 
 
 def _users(args: argparse.Namespace, ids: pd.DataFrame) -> torch.Tensor:

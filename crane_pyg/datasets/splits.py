@@ -114,6 +114,29 @@ def split_last(user: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
     return label
 
 
+def draw_val(
+    label: np.ndarray, user: np.ndarray, item: np.ndarray, *, seed: int = 0
+) -> tuple[np.ndarray, int]:
+    """Draws a tenth of the training pairs for val, rounded down, where a split came without.
+
+    Args:
+        label (numpy.ndarray): The label of each pair.
+        user (numpy.ndarray): The user of each pair.
+        item (numpy.ndarray): The item of each pair.
+        seed (int, optional): Equal seeds draw equal pairs, in whatever order they come.
+            (default: :obj:`0`)
+
+    Returns:
+        the labels, and how many pairs were drawn.
+    """
+    label = label.copy()
+    train = np.flatnonzero(label == TRAIN)
+    train = train[np.lexsort((item[train], user[train]))]
+    drawn = train[split_at_random(len(train), ratio=(0.9, 0.1, 0.0), seed=seed) == VAL]
+    label[drawn] = VAL
+    return label, len(drawn)
+
+
 def check_labels(label: np.ndarray, *, where: str, got: str) -> None:
     """Refuses labels that leave a split empty.
 

@@ -1,23 +1,22 @@
 """Tables of text, read strictly in blocks: delimited, perhaps compressed, or parquet."""
 
 import csv
-import gzip
 import io
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from crane_pyg.limits import check_limit, check_unpacked, existing_file, limit, shown
+from crane_pyg.datasets.text_bytes import count_lines, open_bytes
+from crane_pyg.limits import check_limit, check_unpacked, existing_file, shown
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
 _BLOCK = 500  # rows that stay in the processor's cache: two thirds of the time of 2,000
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_PARQUET = b"PAR1"
 
 
 class Table(Protocol):
@@ -31,6 +30,9 @@ class Table(Protocol):
 
     def where(self, row: int) -> str:
         """Names the file and the place of a row, which is counted from 0."""
+
+    def size(self) -> str:
+        """Says how much there is to read: rows, or lines where a row may have several."""
 
 
 def open_table(path: Path, *, delimiter: str | None = None, quoted: bool = True) -> Table:
@@ -106,6 +108,9 @@ class DelimitedTable:
         _, line = next(islice(self._records(), row + 1, None))
         return f"'{self.path}', line {line}"
 
+    def size(self) -> str:
+        return f"{count_lines(self.path):,} lines"
+
     def _records(self) -> Iterator[tuple[list[str], int]]:
         """Yields every record, the header too, with the line that it starts on."""
         with self._text() as text:
@@ -138,41 +143,17 @@ class DelimitedTable:
     @contextmanager
     def _text(self) -> Iterator[IO[str]]:
         try:
-            with self._bytes() as raw:
+            with open_bytes(self.path) as raw:
                 yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"'{self.path}', line {self._undecodable()}: must be UTF-8 "
                 f"(got the byte {error.object[error.start : error.start + 1]!r})"
             ) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(
-                f"'{self.path}' must be a whole gzip file (got: {error}, after "
-                f"{self._readable_lines():,} lines)"
-            ) from error
-
-    @contextmanager
-    def _bytes(self) -> Iterator[Any]:
-        with self.path.open("rb") as file:
-            if file.peek(2)[:2] == _GZIP:
-                with gzip.open(file) as unpacked:
-                    yield io.BufferedReader(_Bounded(self.path, unpacked, file.tell))
-            else:
-                yield io.BufferedReader(_Bounded(self.path, file))
 
     def _undecodable(self) -> int:
-        with self._bytes() as raw:
+        with open_bytes(self.path) as raw:
             return next(line for line, content in enumerate(raw, 1) if not _is_utf8(content))
-
-    def _readable_lines(self) -> int:
-        lines = 0
-        try:
-            with self._bytes() as raw:
-                for _ in raw:
-                    lines += 1
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            pass
-        return lines
 
     def _infer(self, header: str) -> str:
         found = [mark for mark in DELIMITERS if mark in header]
@@ -183,36 +164,6 @@ class DelimitedTable:
                 f"(got {names})"
             )
         return found[0] if found else ","
-
-
-class _Bounded(io.RawIOBase):
-    """The bytes of a text, refused where a line has no end or a gzip file unpacks to far more.
-
-    Args:
-        path (Path): The file, for the message.
-        stored: A binary reader of its text.
-        packed (callable, optional): Tells how many bytes of a gzip file were read so far.
-    """
-
-    def __init__(self, path: Path, stored: Any, packed: Callable[[], int] | None = None) -> None:
-        self.path, self.stored, self.packed = path, stored, packed
-        self.total = self.line = 0
-        self.most = limit("LINE")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self.stored.read1(len(buffer))
-        buffer[: len(block)] = block
-        self.total += len(block)
-        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
-        self.line = self.line + len(block) if end < 0 else len(block) - end - 1
-        if self.line > self.most:
-            check_limit("LINE", self.line, f"'{self.path}': bytes of a line")
-        if self.packed is not None:
-            check_unpacked(self.path, self.total, self.packed())
-        return len(block)
 
 
 class ParquetTable:
@@ -248,6 +199,9 @@ class ParquetTable:
 
     def where(self, row: int) -> str:
         return f"'{self.path}', row {row + 1}"
+
+    def size(self) -> str:
+        return f"{self._file.metadata.num_rows:,} rows"
 
     def _as_text(self, values: Any, column: str) -> list[str]:
         import pyarrow as pa

@@ -2,12 +2,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import ModuleList
+from torch.nn import Linear, ModuleList
 from torch_geometric.nn.inits import reset
 from torch_geometric.nn.resolver import activation_resolver
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.fold_in import over_root_degree
 from crane_pyg.nn.graphs import DegreeThinning
 from crane_pyg.ops import CSRGraph
 
@@ -85,6 +86,31 @@ class CollaborativeEncoder(torch.nn.Module):
             return user, item
         scale = 1 / len(users) if self.readout == "mean" else 1.0
         return scale * sum(users[1:], users[0]), scale * sum(items[1:], items[0])
+
+    def fold_in(
+        self, user: Tensor, item: Tensor, graphs: tuple[CSRGraph, CSRGraph]
+    ) -> Tensor | None:
+        """What each item adds to the embedding of a new user who took it, but for the root of how
+        many that user took; see :class:`~crane_pyg.nn.fold_in.FoldIn`.
+
+        Args:
+            user, item, graphs: as :meth:`forward` takes them.
+
+        Returns:
+            ``[N, d]``; ``None`` where an activation makes it no sum.
+        """
+        if any(conv.act is not None for conv in self.convs):
+            return None
+        to_item, to_user = graphs
+        layers = []
+        for conv in self.convs:
+            lin: Linear | None = conv.lin  # type: ignore[assignment]
+            layers.append(item if lin is None else lin(item))
+            user, item = conv((item, None), to_user), conv((user, None), to_item)
+        layers = layers[-1:] if self.readout == "last" else layers
+        total = torch.stack(layers).sum(0) if layers else torch.zeros_like(item)
+        scale = 1 / (len(self.convs) + 1) if self.readout == "mean" else 1.0
+        return scale * over_root_degree(total, to_item)
 
     def __repr__(self) -> str:
         return (

@@ -2,18 +2,15 @@
 
 What PyG and torch lack: ``torch.sparse.mm`` on a CSR matrix sorts the transpose anew in every
 backward pass, and ``EdgeIndex.matmul`` indexes with 64 bits and fails in the backward pass of a
-rectangular graph. On a CPU the 32-bit product with a kept transpose is about a third faster than
-the latter.
+rectangular graph.
 """
 
-import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-_CHUNK = 1 << 22  # elements gathered at once for the weight gradient
+from crane_pyg.ops.csr_product import csr_product, expand
 
 
 class CSRGraph(NamedTuple):
@@ -22,7 +19,7 @@ class CSRGraph(NamedTuple):
     Shapes:
         - ``rowptr`` ``[num_dst + 1]``, ``col`` ``[E]`` (sources), ``weight`` ``[E]``
         - ``rowptr_t`` ``[num_src + 1]``, ``col_t`` ``[E]`` (destinations)
-        - ``perm_t`` ``[E]``: position in ``weight`` of each edge of the transpose
+        - ``perm_t`` ``[E]`` int32: position in ``weight`` of each edge of the transpose
         - ``weight_t`` ``[E]``: the weights in that order, without gradient
     """
 
@@ -50,7 +47,7 @@ class CSRGraph(NamedTuple):
     @property
     def dst(self) -> Tensor:
         """``[E]`` destination of each edge."""
-        return _expand(self.rowptr)
+        return expand(self.rowptr, self.col.numel())
 
     @property
     def in_degree(self) -> Tensor:
@@ -60,7 +57,8 @@ class CSRGraph(NamedTuple):
     def transpose(self) -> "CSRGraph":
         """The same edges in the other direction."""
         inverse = torch.empty_like(self.perm_t)
-        inverse[self.perm_t] = torch.arange(inverse.numel(), device=inverse.device)
+        place = torch.arange(inverse.numel(), dtype=inverse.dtype, device=inverse.device)
+        inverse[self.perm_t] = place
         weight_t = self.weight[self.perm_t]
         flipped = (self.rowptr_t, self.col_t, weight_t, self.rowptr, self.col, inverse)
         return CSRGraph(*flipped, self.weight.detach())
@@ -71,12 +69,17 @@ class CSRGraph(NamedTuple):
 
     def unweighted(self) -> "CSRGraph":
         """The same edges with weights of one."""
-        ones = torch.ones_like(self.weight)
+        ones = self.weight.new_ones(()).expand_as(self.weight)
         return self._replace(weight=ones, weight_t=ones)
+
+    @property
+    def is_unweighted(self) -> bool:
+        """Whether this is what :meth:`unweighted` returned: one number stands for all weights."""
+        return self.weight.stride() == (0,)
 
     def select(self, mask: Tensor) -> "CSRGraph":
         """The edges where ``mask`` ``[E]`` is true, between the same nodes."""
-        position = mask.cumsum(0) - 1
+        position = mask.cumsum(0, dtype=self.perm_t.dtype) - 1
         mask_t = mask[self.perm_t]
         return CSRGraph(
             _subset_ptr(self.rowptr, mask),
@@ -120,8 +123,8 @@ def csr_graph(
         edge_weight = torch.ones(src.numel(), device=src.device)
     order = torch.argsort(dst * num_src + src)
     order_t = torch.argsort(src * num_dst + dst)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(order.numel(), device=order.device)
+    rank = torch.empty(order.numel(), dtype=torch.int32, device=order.device)
+    rank[order] = torch.arange(order.numel(), dtype=torch.int32, device=order.device)
     return CSRGraph(
         _compress(dst, num_dst),
         src[order].int(),
@@ -150,84 +153,16 @@ def spmm(graph: CSRGraph, x: Tensor) -> Tensor:
     """
     if x.dim() != 2 or x.size(0) != graph.num_src:
         raise ValueError(f"x must be [{graph.num_src}, d] (got {list(x.shape)})")
-    out: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
-        graph.weight.to(x.dtype),
-        x,
-        graph.rowptr,
-        graph.col,
-        graph.rowptr_t,
-        graph.col_t,
-        graph.weight_t.to(x.dtype),
-    )
-    return out
-
-
-class _SpMM(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        weight: Tensor,
-        x: Tensor,
-        rowptr: Tensor,
-        col: Tensor,
-        rowptr_t: Tensor,
-        col_t: Tensor,
-        weight_t: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(
-            x if weight.requires_grad else None, rowptr, col, rowptr_t, col_t, weight_t
-        )
-        return _product(rowptr, col, weight, x)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, rowptr, col, rowptr_t, col_t, weight_t = ctx.saved_tensors
-        grad_weight = grad_x = None
-        if ctx.needs_input_grad[0]:
-            dst = _expand(rowptr)
-            step = max(1, _CHUNK // max(1, grad.size(1)))
-            edges = zip(torch.split(dst, step), torch.split(col, step), strict=True)
-            grad_weight = torch.cat([(grad[d] * x[s]).sum(1) for d, s in edges])
-        if ctx.needs_input_grad[1]:
-            grad_x = _product(rowptr_t, col_t, weight_t, grad)
-        return grad_weight, grad_x, None, None, None, None, None
-
-
-def _product(rowptr: Tensor, col: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-    if not x.is_cuda and x.dtype in (torch.bfloat16, torch.float16):  # what autocast makes
-        # The CPU has no such product, and sums of many are better in single precision.
-        return _product(rowptr, col, weight.float(), x.float()).to(x.dtype)
-    # Into a given output: torch's `mm` fills and copies one of its own, half of its time on a CPU.
-    out = x.new_empty(rowptr.numel() - 1, x.size(1))
-    if col.numel() == 0:  # which cuSPARSE refuses, as more edges than there are pairs
-        return out.zero_()
-    if x.is_cuda and col.numel() > out.size(0) * x.size(0):
-        return out.zero_().index_add_(0, _expand(rowptr), weight.unsqueeze(1) * x[col])
-    return torch.addmm(out, _csr(rowptr, col, weight, x.size(0)), x, beta=0, out=out)
-
-
-def _csr(rowptr: Tensor, col: Tensor, weight: Tensor, num_cols: int) -> Tensor:
-    return torch.sparse_csr_tensor(
-        rowptr, col, weight, size=(rowptr.numel() - 1, num_cols), check_invariants=False
-    )
-
-
-# torch warns once a process that CSR is in beta: not the user's concern.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    _csr(torch.tensor([0, 0]), torch.tensor([], dtype=torch.long), torch.tensor([]), 1)
+    weight = weight_t = None
+    if not graph.is_unweighted:
+        weight, weight_t = graph.weight.to(x.dtype), graph.weight_t.to(x.dtype)
+    return csr_product(x, weight, graph.rowptr, graph.col, weight_t, graph.rowptr_t, graph.col_t)
 
 
 def _compress(index: Tensor, size: int) -> Tensor:
     ptr = torch.zeros(size + 1, dtype=torch.int32, device=index.device)
     ptr[1:] = torch.bincount(index, minlength=size).cumsum(0)
     return ptr
-
-
-def _expand(ptr: Tensor) -> Tensor:
-    rows = torch.arange(ptr.numel() - 1, device=ptr.device, dtype=ptr.dtype)
-    return rows.repeat_interleave(ptr.diff())
 
 
 def _subset_ptr(ptr: Tensor, mask: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def align_features(
     path: Path,
     items: Sequence[str],
     *,
-    ids: Path | None = None,
+    ids: Path | Sequence[str] | None = None,
     order: Sequence[str] | None = None,
 ) -> Aligned:
     """Reads features and finds the row of each item.
@@ -67,8 +67,8 @@ def align_features(
             tensor, or a dictionary of the same two names; or a parquet file with an id column
             and either one column of lists or a column of numbers per dimension.
         items (sequence of str): The ids to find rows for.
-        ids (Path, optional): A text file with an id per line, or an ``.npy`` of ids.
-            (default: :obj:`None`)
+        ids (Path or sequence of str, optional): A text file with an id per line, an ``.npy`` of
+            ids, or the ids themselves. (default: :obj:`None`)
         order (sequence of str, optional): The ids in the order of the table of items, for a file
             that has as many rows and no ids. (default: :obj:`None`)
 
@@ -78,10 +78,13 @@ def align_features(
     """
     stored, names = _LOADERS.get(path.suffix, _refuse)(existing_file(path))
     if names is not None and ids is not None:
-        raise ValueError(f"'{path}' has ids of its own (got '{ids}' as well)")
+        got = f"'{ids}'" if isinstance(ids, Path) else f"{len(ids):,} others"
+        raise ValueError(f"'{path}' has ids of its own (got {got} as well)")
     source = f"'{path}'"
-    if ids is not None:
+    if isinstance(ids, Path):
         names, source = _read_ids(existing_file(ids)), f"'{ids}'"
+    elif ids is not None:
+        names, source = list(ids), "the interactions' folder"
     if names is None:
         if order is None:
             raise ValueError(

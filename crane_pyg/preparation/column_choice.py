@@ -63,23 +63,24 @@ def choose_texts(table: Table, given: Sequence[str] | None, *, option: str) -> l
 
 
 def choose_title(table: Table) -> str | None:
-    """Returns the column of titles by its usual name, ``title`` before ``name``, if there is one.
+    """Returns the column of titles: ``title``, ``name``, or one like ``movie_title``, if any.
 
     Args:
         table (Table): The table to choose from.
     """
     plain = {_plain(column): column for column in reversed(table.columns)}
-    return plain.get("title", plain.get("name"))
+    others = [column for name, column in plain.items() if name.endswith("title")]
+    return plain.get("title", plain.get("name", others[-1] if others else None))
 
 
 def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | None]) -> str:
-    """Returns a line that says what the columns of a table are taken for, by their roles."""
+    """Returns a line that says how long a table is and what its columns are taken for, by role."""
     parts = [
         f"{role} = {column if isinstance(column, str) else ' + '.join(column)}"
         for role, column in chosen.items()
         if column
     ]
-    return f"{table.path.name}: {', '.join(parts)}"
+    return f"{table.path.name}, {table.size()}: {', '.join(parts)}"
 
 
 def _plain(name: str) -> str:

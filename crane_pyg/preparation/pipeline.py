@@ -74,8 +74,8 @@ def prepare(
         out (Path): The folder, see
             :func:`~crane_pyg.datasets.writer.write_dataset`.
         name (str, optional): The name of the data set; that of the folder if :obj:`None`.
-        rules (Rules, optional): The rules by which interactions are chosen and split. (default: a
-            random split of all)
+        rules (Rules, optional): The rules by which interactions are chosen and split. (default:
+            all, in the split that the sources come with, or a random one)
         encoding (Encoding, optional): How texts and pictures are encoded.
         unknown_items (str, optional): What to do with interactions whose item has no row in the
             table of items: ``'error'``, ``'drop'`` or ``'keep'``. (default: :obj:`'error'`)
@@ -88,21 +88,22 @@ def prepare(
         ValueError: naming file, line, column and value of what is wrong. The folder is then as it
             was.
     """
-    rules, encoding = rules or Rules(), encoding or Encoding()
+    rules, encoding = rules or Rules(split=sources.split or "random"), encoding or Encoding()
     name = out.resolve().name if name is None else name
     if not name or Path(name).name != name or name.startswith("."):
         raise ValueError(f"The name must be that of a file, without a folder (got {name!r})")
     check_out(out, overwrite=overwrite)
     opened = OpenedSources(sources, labelled=rules.split == "given", show=show)
-    check_rules(rules, list(opened.interaction_columns), str(sources.interactions))
+    source = str(opened.interactions.path)
+    check_rules(rules, list(opened.interaction_columns), source)
 
     raw = read_raw_interactions(opened.interactions, opened.interaction_columns)
     catalogue = opened.read_catalogue(raw)
     unknown = opened.check_known(raw, catalogue, unknown_items)
-    chosen = select(raw, rules, unknown=unknown, source=str(sources.interactions))
+    chosen = select(raw, rules, unknown=unknown, source=source)
     modalities: dict[str, _Modality] = {}
     unreadable: dict[str, str] = {}
-    notes: dict[str, int] = {}
+    notes = {"pairs of train drawn for val, as none was given": chosen.num_drawn}
     words: WordProjection | None = None
     for modality in sources.features:
         modalities[modality] = _computed(sources, modality, chosen, catalogue, notes)

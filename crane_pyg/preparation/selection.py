@@ -9,7 +9,14 @@ import pandas as pd
 from crane_pyg.choices import check_choice
 from crane_pyg.datasets.columns import ITEM, LABEL, RATING, TIMESTAMP, USER, Role
 from crane_pyg.datasets.filters import distinct_pairs, k_core, renumber
-from crane_pyg.datasets.splits import RATIO, Split, check_labels, label_interactions
+from crane_pyg.datasets.splits import (
+    RATIO,
+    VAL,
+    Split,
+    check_labels,
+    draw_val,
+    label_interactions,
+)
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
 
@@ -26,11 +33,11 @@ class Rules(NamedTuple):
         min_interactions (int, optional): Interactions that every user must have at least.
             (default: :obj:`0`)
         split (str, optional): See :func:`~crane_pyg.datasets.splits.label_interactions`; equal
-            rules and seeds give the split that reading the folder would draw.
-            (default: :obj:`'random'`)
+            rules and seeds give the split that reading the folder would draw. Where ``'given'``
+            labels no pair val, a tenth of train is drawn for it. (default: :obj:`'random'`)
         ratio (sequence of float, optional): Shares of the three splits, of ``'random'`` and
             ``'time'``. (default: 0.8, 0.1 and 0.1)
-        seed (int, optional): The seed of ``'random'`` and ``'cold'``. (default: :obj:`0`)
+        seed (int, optional): The seed of all that is drawn. (default: :obj:`0`)
     """
 
     min_rating: float | None = None
@@ -51,6 +58,7 @@ class Selection(NamedTuple):
         raw_item (numpy.ndarray): The number that each item had in the file.
         dropped (dict): The number of rows that each rule dropped, in their order.
         num_leaked (int): Pairs that the file has in several splits, kept in the earliest.
+        num_drawn (int): Pairs of train that were drawn for val, as none was given.
     """
 
     interactions: pd.DataFrame
@@ -59,6 +67,7 @@ class Selection(NamedTuple):
     raw_item: np.ndarray
     dropped: dict[str, int]
     num_leaked: int
+    num_drawn: int
 
 
 def check_rules(rules: Rules, columns: Sequence[str], source: str) -> None:
@@ -129,6 +138,9 @@ def select(raw: RawInteractions, rules: Rules, *, unknown: np.ndarray, source: s
         ratio=rules.ratio,
         seed=rules.seed,
     )
+    num_drawn = 0
+    if rules.split == "given" and not (label == VAL).any():
+        label, num_drawn = draw_val(label, user, item, seed=rules.seed)
     check_labels(
         label,
         where=f"'{source}'",
@@ -145,6 +157,7 @@ def select(raw: RawInteractions, rules: Rules, *, unknown: np.ndarray, source: s
         raw_item,
         dropped,
         num_leaked,
+        num_drawn,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from crane_pyg.choices import check_choice
 from crane_pyg.datasets.columns import Role
 from crane_pyg.datasets.npy import check_modality
+from crane_pyg.datasets.splits import Split
 from crane_pyg.datasets.tables import Table, open_table
 from crane_pyg.preparation.catalogue import Catalogue, read_catalogue
 from crane_pyg.preparation.column_choice import (
@@ -19,6 +20,7 @@ from crane_pyg.preparation.column_choice import (
     choose_title,
     describe_columns,
 )
+from crane_pyg.preparation.combined_tables import StackedTable
 from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
 from crane_pyg.preparation.raw_interactions import RawInteractions
 
@@ -30,11 +32,11 @@ class Sources:
     """The files to prepare, and the columns that do not have one of the usual names.
 
     Args:
-        interactions (Path): A table with a row per interaction.
-        items (Path, optional): A table with a row per item. (default: :obj:`None`)
+        interactions (Path or Table): A table with a row per interaction.
+        items (Path or Table, optional): A table with a row per item. (default: :obj:`None`)
         images (Path, optional): A folder of pictures. (default: :obj:`None`)
         features (dict, optional): Files of computed features, by modality.
-        ids (dict, optional): Files that name the items of the features' rows, by modality.
+        ids (dict, optional): The items of the features' rows, or files that name them, by modality.
         columns (dict, optional): The columns of :obj:`interactions`, by role, such as ``'user'``.
         item_column (str, optional): The column of ids in :obj:`items`. (default: :obj:`None`)
         image_column (str, optional): The column of paths in :obj:`items`. (default: :obj:`None`)
@@ -42,18 +44,21 @@ class Sources:
             (default: :obj:`None`)
         delimiter (str, optional): The delimiter of both tables, if they are text; that of their
             headers if :obj:`None`. (default: :obj:`None`)
+        split (str, optional): The split that the files come with; others may be made.
+            (default: :obj:`None`)
     """
 
-    interactions: Path
-    items: Path | None = None
+    interactions: Path | Table
+    items: Path | Table | None = None
     images: Path | None = None
     features: Mapping[str, Path] = field(default_factory=dict)
-    ids: Mapping[str, Path] = field(default_factory=dict)
+    ids: Mapping[str, Path | Sequence[str]] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     item_column: str | None = None
     image_column: str | None = None
     text_columns: Sequence[str] | None = None
     delimiter: str | None = None
+    split: Split | None = None
 
 
 class OpenedSources:
@@ -73,7 +78,7 @@ class OpenedSources:
             check_modality(modality)
         if alone := sources.ids.keys() - sources.features.keys():
             raise ValueError(f"Ids need features of the same name (got {sorted(alone)})")
-        self.interactions = open_table(sources.interactions, delimiter=sources.delimiter)
+        self.interactions = _opened(sources.interactions, sources.delimiter)
         roles = [
             Role.USER,
             Role.ITEM,
@@ -97,7 +102,7 @@ class OpenedSources:
         self.items: Table | None = None
         self.item_columns: dict[str, Any] = {}
         if sources.items is not None:
-            self.items = open_table(sources.items, delimiter=sources.delimiter)
+            self.items = _opened(sources.items, sources.delimiter)
             self.item_columns = self._choose_item_columns(self.items)
             show(describe_columns(self.items, self.item_columns))
         elif sources.image_column or sources.text_columns or sources.item_column:
@@ -175,12 +180,12 @@ class OpenedSources:
 
     def about(self) -> dict[str, Any]:
         """Describes the files and their columns, for ``dataset.json``."""
-        paths = {"interactions": self.sources.interactions, "items": self.sources.items}
-        tables = {
-            kind: {"path": str(path), "sha256": _sha256(path)}
-            for kind, path in {**paths, **self.sources.features}.items()
-            if path is not None
+        paths = {
+            "interactions": _files(self.interactions),
+            **({} if self.items is None else {"items": _files(self.items)}),
+            **{modality: [path] for modality, path in self.sources.features.items()},
         }
+        tables = {kind: _describe(files) for kind, files in paths.items()}
         images = {} if self.sources.images is None else {"images": str(self.sources.images)}
         columns = {"interactions": self.interaction_columns, "items": self.item_columns}
         return {**tables, **images, "columns": columns}
@@ -188,6 +193,21 @@ class OpenedSources:
 
 def _has_id(table: Table) -> bool:
     return "id" in table.columns  # too common a name for a log, the natural one for items
+
+
+def _opened(source: Path | Table, delimiter: str | None) -> Table:
+    return open_table(source, delimiter=delimiter) if isinstance(source, Path) else source
+
+
+def _files(table: Table) -> list[Path]:
+    if isinstance(table, StackedTable):
+        return [part.path for part in table.parts.values()]
+    return [table.path]
+
+
+def _describe(files: Sequence[Path]) -> Any:
+    found = [{"path": str(path), "sha256": _sha256(path)} for path in files]
+    return found[0] if len(found) == 1 else found
 
 
 def _sha256(path: Path) -> str:

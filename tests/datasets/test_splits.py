@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from crane_pyg.datasets.splits import (
     check_labels,
+    draw_val,
     label_interactions,
     split_at_random,
     split_by_time,
@@ -105,3 +106,15 @@ def test_no_split_may_be_empty(label, name):
     with pytest.raises(ValueError, match=rf"^here: the {name} split is empty, .* \(got 3 rows\)$"):
         check_labels(label, where="here", got="3 rows")
     check_labels(np.array([2, 1, 0]), where="here", got="all")
+
+
+def test_val_is_drawn_from_train_alone_whatever_the_order():
+    user, item = np.divmod(np.arange(60), 6)
+    label = np.where(item == 5, 2, 0)
+    drawn, count = draw_val(label, user, item, seed=3)
+    assert count == (drawn == 1).sum() == 5
+    assert (drawn[label == 2] == 2).all()
+    order = np.random.default_rng(0).permutation(60)
+    assert (draw_val(label[order], user[order], item[order], seed=3)[0] == drawn[order]).all()
+    assert (draw_val(label, user, item, seed=4)[0] != drawn).any()
+    assert (label != 1).all()

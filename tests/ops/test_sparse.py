@@ -5,7 +5,7 @@ import torch
 
 from crane_pyg.ops import csr_graph, spmm
 
-spmm_module = importlib.import_module("crane_pyg.ops.sparse")
+product_module = importlib.import_module("crane_pyg.ops.csr_product")
 
 # Sources, destinations, edges: rectangular both ways, isolated nodes, duplicate edges, no edges.
 SHAPES = [(1, 1, 1), (7, 4, 30), (3, 12, 20), (63, 100, 257), (5, 3, 0), (0, 3, 0), (3, 0, 0)]
@@ -88,7 +88,7 @@ def test_gradient_of_weight_in_chunks(monkeypatch):
     x = torch.randn(63, 5, dtype=torch.double)
     graph = csr_graph(edge_index, weight, size=(63, 100))
     (whole,) = torch.autograd.grad(spmm(graph, x).square().sum(), weight)
-    monkeypatch.setattr(spmm_module, "_CHUNK", 5 * 10)  # 10 edges at once, 7 in the last chunk
+    monkeypatch.setattr(product_module, "_CHUNK", 5 * 10)  # 10 edges at once, 7 in the last chunk
     graph = csr_graph(edge_index, weight, size=(63, 100))
     (chunked,) = torch.autograd.grad(spmm(graph, x).square().sum(), weight)
     torch.testing.assert_close(chunked, whole, rtol=0, atol=0)

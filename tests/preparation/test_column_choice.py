@@ -37,4 +37,4 @@ def test_what_is_given_wins_and_what_is_not_needed_may_lack(tmp_path):
     with pytest.raises(ValueError, match=r"no column 'jam' for --o \(got \['user', 'who'"):
         choose_texts(there, ["jam"], option="--o")
     shown = describe_columns(there, {"user": "who", "text": ["Title", "brand"], "image": None})
-    assert shown == "t.csv: user = who, text = Title + brand"
+    assert shown == "t.csv, 1 lines: user = who, text = Title + brand"

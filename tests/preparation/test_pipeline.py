@@ -59,8 +59,8 @@ def test_everything_at_once(shop):
         show=shown.append,
     )
     assert shown == [
-        "log.csv: user = user, item = item, rating = rating, timestamp = timestamp",
-        "items.csv: item = id, text = title",
+        "log.csv, 121 lines: user = user, item = item, rating = rating, timestamp = timestamp",
+        "items.csv, 12 lines: item = id, text = title",
     ]
     assert report.dropped == {
         "of unknown items": 0,

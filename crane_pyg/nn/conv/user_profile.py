@@ -51,6 +51,13 @@ class UserProfile(WeightedSumConv):
         self._are_ones: KeptFor[bool] = KeptFor()
         self.reset_parameters()
 
+    @property
+    def power(self) -> float | None:
+        """By which power of their number the sum over a user's items is divided; ``None`` where a
+        profile is no such sum."""
+        powers: dict[str, float] = {"sum": 0, "sqrt": 0.5, "mean": 1}
+        return powers.get(self.profile)
+
     def forward(  # type: ignore[override]
         self,
         x: Tensor,

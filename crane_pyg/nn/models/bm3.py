@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.item_features import ItemFeatures
 from crane_pyg.nn.models.recommender import Preset, Recommender, single_precision
 from crane_pyg.nn.objectives import Norm
@@ -125,6 +126,11 @@ class BM3(Recommender):
         graphs = self.user_item_graphs(data)
         e_user, e_item = light_gcn_propagation(user, item, graphs, self.num_layers)
         return e_user, e_item + item
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        graphs = self.user_item_graphs(data)
+        return light_gcn_fold_in(user, item, graphs, self.num_layers).through(self.predictor)
 
     @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:

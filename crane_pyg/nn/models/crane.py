@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.conv import ProfileAggregation, SemanticConv, UserProfile
 from crane_pyg.nn.encoder import CollaborativeEncoder
+from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.graphs import ItemGraph
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.crane_settings import PRESETS, CRANESettings
@@ -188,11 +189,7 @@ class CRANE(Recommender):
             - **output:** ``[M, d]`` of users, ``[N, d]`` of items
         """
         graphs = self.user_item_graphs(data)
-        # An item that nobody took has no embedding of its own: it is what its neighbours are.
-        source = (graphs[0].weight,)
-        unseen = self._unseen(source, lambda: (graphs[0].in_degree == 0).nonzero().view(-1))
-        item = self.item_embedding.weight.index_fill(0, unseen, 0)
-        e_user, e_item = self.encoder(self.user_embedding.weight, item, graphs)
+        e_user, e_item = self.encoder(self.user_embedding.weight, self._own(graphs), graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar = self.item_graph(data)
@@ -202,6 +199,26 @@ class CRANE(Recommender):
         taken = self._taken((graphs[1].weight,), graphs[1].unweighted)
         h_user = self.semantic_profile(h_item, taken)
         return Views(e_user, h_user, e_item, h_item)
+
+    def _own(self, graphs: tuple[CSRGraph, CSRGraph]) -> Tensor:
+        """The items' embeddings. One that nobody took has none: it is what its neighbours are."""
+        source = (graphs[0].weight,)
+        unseen = self._unseen(source, lambda: (graphs[0].in_degree == 0).nonzero().view(-1))
+        return self.item_embedding.weight.index_fill(0, unseen, 0)
+
+    def fold_in(self, data: HeteroData) -> FoldIn | None:
+        graphs = self.user_item_graphs(data)
+        power = self.semantic_profile.power
+        e = self.encoder.fold_in(self.user_embedding.weight, self._own(graphs), graphs)
+        apart = self.semantic_embedding is not None
+        if e is None or power is None or (apart and self.objective.ranking.similarity == "cosine"):
+            return None
+        h = self.views(data).h_item
+        if apart:
+            e, h = F.pad(e, (0, h.size(1))), F.pad(h, (e.size(1), 0))
+        if power == 0.5:
+            return FoldIn([FoldInTerm(e + h, 0, 0.5)])
+        return FoldIn([FoldInTerm(e, 0, 0.5), FoldInTerm(h, 0, power)])
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         # Gathered once per distinct node: each gather costs a pass over all nodes in backward. What

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.graphs import DegreeThinning, FrozenItemGraph, ItemGraph, modality_shares
 from crane_pyg.nn.item_features import ItemFeatures
 from crane_pyg.nn.models.recommender import Recommender
@@ -124,6 +125,10 @@ class FREEDOM(Recommender):
         for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return z_user, z_item + h
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        return light_gcn_fold_in(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

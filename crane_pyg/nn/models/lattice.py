@@ -7,6 +7,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.graphs import ItemGraph, LatentItemGraph, RefreshedItemGraph
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
@@ -134,6 +135,21 @@ class LATTICE(Recommender):
             user, item = _mean_with_self(to_user, item, user), _mean_with_self(to_item, user, item)
             user_sum, item_sum = user_sum + user, item_sum + item
         return user_sum / (self.num_layers + 1), item_sum / (self.num_layers + 1)
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        to_item, to_user = (graph.unweighted() for graph in self.user_item_graphs(data))
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        layers = []
+        for _ in range(self.num_layers):
+            layers.append(item)
+            user, item = _mean_with_self(to_user, item, user), _mean_with_self(to_item, user, item)
+        # What comes in with layer l is divided once more in each layer that follows.
+        sums = [
+            torch.stack(layers[: self.num_layers - p]).sum(0) / (self.num_layers + 1)
+            for p in range(self.num_layers)
+        ]
+        terms = [FoldInTerm(total, 1, p + 1) for p, total in enumerate(sums)]
+        return FoldIn(terms or [FoldInTerm(torch.zeros_like(item), 0, 0)])
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

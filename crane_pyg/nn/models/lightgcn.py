@@ -7,6 +7,7 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
 from crane_pyg.schema import sizes
@@ -61,6 +62,10 @@ class LightGCN(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self.user_embedding.weight, self.item_embedding.weight
         return light_gcn_propagation(user, item, self.user_item_graphs(data), self.num_layers)
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        return light_gcn_fold_in(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

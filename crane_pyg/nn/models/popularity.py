@@ -5,6 +5,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.models.solved import SolvedRecommender
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
@@ -40,6 +41,10 @@ class Popularity(SolvedRecommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return self.count.new_ones(sizes(data)[0], 1), self.count.unsqueeze(1)
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        nothing = FoldInTerm(torch.zeros_like(self.count).unsqueeze(1), 0, 0)
+        return FoldIn([nothing], self.count.new_ones(1))
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.count.numel()})"

@@ -10,6 +10,7 @@ from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
 
 from crane_pyg.choices import check_choice
+from crane_pyg.nn.fold_in import FoldIn
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective, RankingName, RankingSettings
 from crane_pyg.nn.user_item import user_item_graphs
@@ -222,6 +223,17 @@ class Recommender(nn.Module):
         graph: CSRGraph = item_graph(data)
         weight, num_items = graph.weight.detach(), graph.num_dst
         return Data(edge_index=graph.edge_index, edge_weight=weight, num_nodes=num_items)
+
+    def fold_in(self, data: HeteroData) -> FoldIn | None:
+        """What the model makes of a user whom it has not seen, from what they took.
+
+        Args:
+            data: the graph.
+
+        Returns:
+            the sums that are their vector; ``None`` where it is no sum over their items.
+        """
+        return None
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         """Named, weighted terms of the training loss of one batch; their sum is minimised.

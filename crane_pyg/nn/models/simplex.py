@@ -6,6 +6,7 @@ from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import (
@@ -81,6 +82,10 @@ class SimpleX(Recommender):
         own, item = self.user_embedding.weight, self.item_embedding.weight
         history = self.lin(spmm(self._mean_of_items(data), item))
         return self.user_weight * own + (1 - self.user_weight) * history, item
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        history = (1 - self.user_weight) * self.lin(self.item_embedding.weight)
+        return FoldIn([FoldInTerm(history, 0, 1)])
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from crane_pyg.nn.by_modality import ByModality
 from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.models.recommender import Preset, Recommender
 from crane_pyg.nn.objectives import info_nce_loss
 from crane_pyg.ops import CSRGraph
@@ -118,6 +119,13 @@ class SLMRec(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._channels(data, slice(None), slice(None))
         return self.lin_user(user), self.lin_item(item)
+
+    def fold_in(self, data: HeteroData) -> FoldIn:
+        sources = [self.item_embedding.weight, *(self._features(data, m) for m in self.modalities)]
+        user = self.user_embedding.weight.repeat(1, len(sources))
+        graphs = self.user_item_graphs(data)
+        found = light_gcn_fold_in(user, torch.cat(sources, dim=1), graphs, self.num_layers)
+        return found.through(self.lin_user)
 
     def _channels(
         self, data: HeteroData, user: Tensor | slice, item: Tensor | slice

@@ -1,0 +1,89 @@
+"""``python -m crane_pyg export``."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+from crane_pyg import __version__
+from crane_pyg.cli import options
+from crane_pyg.cli.run_folder import Run, open_run
+from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
+from crane_pyg.export import ItemTexts, export_model, read_item_texts
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the training's --out")
+    parser.add_argument(
+        "--data", required=True, help="what it was trained on, as train and recommend name it"
+    )
+    options.add_reading(parser)
+    parser.add_argument(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="table of items, for titles and pictures: CSV, TSV or parquet, as prepare takes it",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="the items' pictures, as prepare takes them"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the artefact: a new or empty folder, or an artefact, which is replaced",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the artefact and say what it holds."""
+    opened = open_run(args, args.folder, "RUN")
+    item_ids = opened.item_ids[ORIGINAL_ID].tolist()
+    titles = opened.item_ids[TITLE].tolist() if TITLE in opened.item_ids else None
+    texts = read_item_texts(item_ids, args.items, args.images, titles)
+    export_model(
+        opened.model,
+        opened.data,
+        args.out,
+        user_ids=opened.user_ids[ORIGINAL_ID].tolist(),
+        item_ids=item_ids,
+        texts=texts,
+        about=about(opened),
+    )
+    size = sum(path.stat().st_size for path in args.out.iterdir()) / 2**20
+    print(
+        f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "
+        f"{len(item_ids)} items, {_told(texts)}, {size:.1f} MB"
+    )
+
+
+def about(opened: Run) -> dict[str, Any]:
+    """What an artefact says of the run that it comes from."""
+    record, result = opened.record, opened.result
+    return {
+        "model": record["model"],
+        "settings": record["settings"],
+        "data": record["data"],
+        "protocol": record["protocol"],
+        "seed": record["seed"],
+        "metrics": {split: result[split] for split in ("val", "test") if split in result},
+        "versions": {
+            "crane-pyg": __version__,
+            "torch": torch.__version__,
+            "torch_geometric": version("torch-geometric"),
+            "numpy": numpy.__version__,
+        },
+    }
+
+
+def _told(texts: ItemTexts) -> str:
+    counts = {
+        name: sum(map(bool, lines or ()))
+        for name, lines in (("titles", texts.titles), ("pictures", texts.pictures))
+    }
+    return " and ".join(f"{count} {name}" for name, count in counts.items())

@@ -1,0 +1,51 @@
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crane_pyg.limits import shown
+from crane_pyg.serving.rows import Array
+
+
+class UnknownIdError(ValueError):
+    """A user or an item of a request is none of the artefact's."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Items, best first, and their scores.
+
+    Args:
+        ids: original ids.
+        scores: of the same length, descending; comparable within one ranking alone.
+    """
+
+    ids: tuple[str, ...]
+    scores: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self.ids, self.scores, strict=True)
+
+
+def numbers_of(number: Mapping[str, int], names: Iterable[str], what: str) -> Array:
+    """The numbers of some ids.
+
+    Args:
+        number: of every id.
+        names: the ids.
+        what: what they are of, for the message.
+
+    Raises:
+        UnknownIdError: if one has no number.
+    """
+    names = list(names)
+    unknown = [name for name in names if name not in number]
+    if unknown:
+        raise UnknownIdError(
+            f"every {what} must be known (got {len(unknown)} unknown: "
+            f"{', '.join(map(shown, unknown[:5]))})"
+        )
+    return np.array([number[name] for name in names], dtype=np.int64)

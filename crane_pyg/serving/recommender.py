@@ -1,0 +1,256 @@
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from typing_extensions import Self
+
+from crane_pyg.choices import check_choice
+from crane_pyg.serving.artefact import CARD, Artefact
+from crane_pyg.serving.ranking import Ranking, numbers_of
+from crane_pyg.serving.rows import Array
+from crane_pyg.serving.scores import Scores
+from crane_pyg.serving.scoring import best
+from crane_pyg.serving.tables import Tables, read_tables
+
+Unknown = Literal["raise", "popular"]
+
+_BLOCK = 2**24  # scores held at a time
+
+
+class Recommender:
+    """A trained model that answers, from the folder that ``python -m crane_pyg export`` writes.
+
+    It speaks of users and items by their original ids, needs numpy alone, and is never changed:
+    any number of threads may ask it.
+
+    Args:
+        tables: what the artefact holds.
+        about: its note: model, settings, data, versions, scores.
+        card: its ``README.md``.
+    """
+
+    def __init__(self, tables: Tables, about: Mapping[str, Any], card: str = "") -> None:
+        self.tables, self.about, self.card = tables, about, card
+        self._scores = Scores(tables)
+
+    @classmethod
+    def load(cls, path: Path | str, *, verify: bool = True) -> Self:
+        """Open an artefact; its arrays are mapped, not read.
+
+        Args:
+            path: the folder.
+            verify: read every array once and compare its checksum. (default: ``True``)
+
+        Raises:
+            DamagedFileError: if a file is not what was written.
+            ValueError: if it is no artefact, or one that this version cannot read.
+        """
+        artefact = Artefact(path, verify=verify)
+        card = Path(path) / CARD
+        text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+        return cls(read_tables(artefact), artefact.about, text)
+
+    @property
+    def user_ids(self) -> Sequence[str]:
+        """Original ids of the users."""
+        return self.tables.user_ids
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """Original ids of the items."""
+        return self.tables.item_ids
+
+    @property
+    def titles(self) -> Sequence[str] | None:
+        """Titles of the items, in the order of :attr:`item_ids`; ``None`` where there are none."""
+        return self.tables.titles
+
+    @property
+    def pictures(self) -> Sequence[str] | None:
+        """Paths of the items' pictures as the data name them, in the order of :attr:`item_ids`,
+        empty for an item without one; ``None`` where there are none."""
+        return self.tables.pictures
+
+    @property
+    def modalities(self) -> list[str]:
+        """What :meth:`similar_items` may go by beside behaviour and content."""
+        return list(self.tables.looks)
+
+    @cached_property
+    def _user_number(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(_all(self.user_ids))}
+
+    @cached_property
+    def _item_number(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(_all(self.item_ids))}
+
+    def knows_user(self, user: str) -> bool:
+        """Whether training has seen a user."""
+        return user in self._user_number
+
+    def item_numbers(self, items: Iterable[str]) -> Array:
+        """Places of items in :attr:`item_ids`.
+
+        Raises:
+            UnknownIdError: if there is no such item.
+        """
+        return numbers_of(self._item_number, items, "item")
+
+    def history_of(self, user: str) -> list[str]:
+        """What a user took, in training and afterwards.
+
+        Raises:
+            UnknownIdError: if there is no such user.
+        """
+        (number,) = numbers_of(self._user_number, [user], "user")
+        return [self.item_ids[item] for item in self.tables.seen.indices(number)]
+
+    def recommend(
+        self,
+        users: str | Sequence[str],
+        k: int = 20,
+        *,
+        filter_seen: bool = True,
+        items: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        unknown: Unknown = "raise",
+        content_weight: float | None = None,
+    ) -> Any:
+        """The items with the highest scores of each user, as the trained model ranks them.
+
+        Args:
+            users: an id, or several.
+            k: how many items; fewer only where no more are left. (default: ``20``)
+            filter_seen: leave out what the user has taken, in any split. (default: ``True``)
+            items: rank these alone. (default: all)
+            exclude: leave these out. (default: none)
+            unknown: ``'raise'`` an error for a user whom training has not seen, or answer with what
+                is ``'popular'``. (default: ``'raise'``)
+            content_weight: between 0, the model's scores, and 1, how much items resemble what the
+                user took; ``None`` is 0. (default: ``None``)
+
+        Returns:
+            a :class:`Ranking` for an id, a list of them for several.
+
+        Raises:
+            UnknownIdError: if a user or an item is unknown.
+            ValueError: if a number is out of range.
+        """
+        check_choice("unknown", unknown, Unknown)
+        asked = [users] if isinstance(users, str) else list(users)
+        known = [name for name in asked if name in self._user_number]
+        if unknown == "raise" and len(known) < len(asked):
+            numbers_of(self._user_number, asked, "user")
+        _check(k, content_weight)
+        allowed = self._allowed(items, exclude)
+        numbers = numbers_of(self._user_number, known, "user")
+        found: dict[str, Ranking] = {}
+        step = max(1, _BLOCK // max(1, len(self.item_ids)))
+        for start in range(0, len(known), step):
+            block = numbers[start : start + step]
+            tastes = [self._scores.taste_of(int(user)) for user in block]
+            scores = self._scores(tastes, content_weight)
+            for name, user, score in zip(known[start : start + step], block, scores, strict=True):
+                seen = self.tables.seen.indices(int(user)) if filter_seen else _NONE
+                found[name] = self._ranking(score, k, allowed, seen)
+        if len(known) < len(asked):
+            popular = self._ranking(self.tables.taken.astype(np.float32), k, allowed, _NONE)
+            found |= {name: popular for name in asked if name not in found}
+        rankings = [found[name] for name in asked]
+        return rankings[0] if isinstance(users, str) else rankings
+
+    def recommend_for_history(
+        self,
+        item_ids: Iterable[str],
+        k: int = 20,
+        *,
+        filter_seen: bool = True,
+        items: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        content_weight: float | None = None,
+    ) -> Ranking:
+        """What somebody would like who took these items, at once: nothing is trained.
+
+        Args:
+            item_ids: what they took; twice counts once.
+            k, items, exclude, content_weight: as :meth:`recommend` takes them.
+            filter_seen: leave out what they took. (default: ``True``)
+
+        Raises:
+            UnknownIdError: if an item is unknown.
+            ValueError: if the history is empty, or a number out of range.
+        """
+        history = self.item_numbers(dict.fromkeys(item_ids))
+        _check(k, content_weight)
+        (score,) = self._scores([self._scores.taste_for(history)], content_weight)
+        allowed = self._allowed(items, exclude)
+        return self._ranking(score, k, allowed, history if filter_seen else _NONE)
+
+    def similar_items(
+        self, items: str | Sequence[str], k: int = 20, *, by: str = "behaviour"
+    ) -> Any:
+        """The items most like others.
+
+        Args:
+            items: an id, or several.
+            k: how many. (default: ``20``)
+            by: ``'behaviour'``, the cosine of what training made of them, or, for a model without
+                vectors, what having taken the item says for others; ``'content'``, the mean cosine
+                of the modalities; or one modality by name. (default: ``'behaviour'``)
+
+        Returns:
+            a :class:`Ranking` for an id, a list of them for several; an item is not among its own.
+
+        Raises:
+            UnknownIdError: if an item is unknown.
+            ValueError: if ``by`` is none of these.
+        """
+        content = ["content", *self.modalities] if self.modalities else []
+        check_choice("by", by, ["behaviour", *content])
+        _check(k, None)
+        asked = self.item_numbers([items] if isinstance(items, str) else items)
+        found = [
+            self._ranking(self._scores.resemblance(item, by), k, None, np.array([item]))
+            for item in map(int, asked)
+        ]
+        return found[0] if isinstance(items, str) else found
+
+    def _allowed(self, items: Iterable[str] | None, exclude: Iterable[str] | None) -> Array | None:
+        """Which items may be ranked, ``[N]`` bool; ``None`` if all may."""
+        if items is None and exclude is None:
+            return None
+        allowed = np.full(len(self.item_ids), items is None)
+        if items is not None:
+            allowed[self.item_numbers(items)] = True
+        if exclude is not None:
+            allowed[self.item_numbers(exclude)] = False
+        return allowed
+
+    def _ranking(self, score: Array, k: int, allowed: Array | None, hidden: Array) -> Ranking:
+        score = np.array(score) if allowed is None else np.where(allowed, score, -np.inf)
+        score[hidden] = -np.inf
+        found = best(score, k)
+        ids = tuple(self.item_ids[int(item)] for item in found)
+        return Ranking(ids, tuple(float(value) for value in score[found]))
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.about.get('model')!r}, {len(self.user_ids)} users, "
+            f"{len(self.item_ids)} items)"
+        )
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+def _all(texts: Sequence[str]) -> Iterable[str]:
+    return getattr(texts, "all", lambda: texts)()
+
+
+def _check(k: int, content_weight: float | None) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1 (got {k})")
+    if content_weight is not None and not 0 <= content_weight <= 1:
+        raise ValueError(f"content_weight must lie between 0 and 1 (got {content_weight})")

@@ -1,0 +1,116 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from crane_pyg.serving.rows import Array, Rows
+from crane_pyg.serving.scoring import mixed, pair_scores, unit_rows
+from crane_pyg.serving.tables import Tables
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What is known of somebody: a vector, where the model has them, and what they took."""
+
+    vector: Array | None
+    history: Array
+
+
+class Scores:
+    """The scores of a trained model, with numbers for users and items.
+
+    Args:
+        tables: what the artefact holds.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables, self.num_items = tables, len(tables.item_ids)
+
+    def __call__(self, tastes: Sequence[Taste], content_weight: float | None = None) -> Array:
+        """The scores of the catalogue.
+
+        Args:
+            tastes: of whom.
+            content_weight: how much likeness to what was taken counts, beside the model's scores.
+
+        Returns:
+            ``[B, N]``, the caller's to overwrite.
+        """
+        own, share = self.own(tastes), self.tables.share
+        linear = self.linear(tastes) if own is None or share > 0 else None
+        if own is not None and linear is not None:
+            score = mixed(own, linear, share)
+        else:
+            only = own if linear is None else linear
+            assert only is not None
+            score = only
+        return mixed(score, self.content(tastes), content_weight) if content_weight else score
+
+    def taste_of(self, user: int) -> Taste:
+        """What is known of a user, by number."""
+        tables = self.tables
+        history = tables.seen.indices(user)[: int(tables.trained[user])]
+        return Taste(None if tables.vectors is None else tables.vectors.user[user], history)
+
+    def taste_for(self, history: Array) -> Taste:
+        """What is known of somebody who took some items, by their numbers."""
+        if len(history) == 0:
+            raise ValueError("a history must hold at least one item (got none)")
+        vectors = self.tables.vectors
+        if vectors is None:
+            return Taste(None, history)
+        vector = vectors.fold_in.vector([int(item) for item in history])
+        return Taste(unit_rows(vector) if vectors.similarity == "cosine" else vector, history)
+
+    def own(self, tastes: Sequence[Taste]) -> Array | None:
+        """``[B, N]`` what the vectors say; ``None`` for a model without vectors."""
+        vectors = self.tables.vectors
+        if vectors is None:
+            return None
+        rows = [taste.vector for taste in tastes if taste.vector is not None]
+        return pair_scores(np.stack(rows), vectors.item, vectors.similarity, vectors.blocks)
+
+    def linear(self, tastes: Sequence[Taste]) -> Array | None:
+        """``[B, N]`` what the items taken say for others; ``None`` for a model without that."""
+        linear, num_items = self.tables.linear, self.num_items
+        if linear is None:
+            return None
+        sums = []
+        for taste in tastes:
+            history = taste.history[taste.history < len(linear)]
+            if isinstance(linear, Rows):
+                sums.append(linear.sum(map(int, history), num_items))
+            else:
+                row = np.asarray(linear[history].sum(axis=0))
+                sums.append(np.pad(row, (0, num_items - len(row))))
+        return np.stack(sums)
+
+    def content(self, tastes: Sequence[Taste]) -> Array:
+        """``[B, N]`` how much items resemble what was taken, the mean over the modalities."""
+        if not self.tables.looks:
+            raise ValueError("content_weight needs items with features (got a model without)")
+        total = np.zeros((len(tastes), self.num_items), dtype=np.float32)
+        for look in self.tables.looks.values():
+            profile = np.stack([look.rows[taste.history].sum(axis=0) for taste in tastes])
+            total += profile @ look.rows.T
+        return total / np.float32(len(self.tables.looks))
+
+    def resemblance(self, item: int, by: str) -> Array:
+        """``[N]`` how much all items are like one: by ``'behaviour'``, ``'content'``, or a
+        modality."""
+        tables = self.tables
+        if by == "behaviour":
+            if tables.vectors is None:
+                (score,) = self.linear([Taste(None, np.array([item]))])  # type: ignore[misc]
+                return np.asarray(score)
+            return np.asarray(self._unit_items @ self._unit_items[item])
+        names = list(tables.looks) if by == "content" else [by]
+        found = [tables.looks[name].rows @ tables.looks[name].rows[item] for name in names]
+        return np.asarray(np.mean(found, axis=0))
+
+    @cached_property
+    def _unit_items(self) -> Array:
+        assert self.tables.vectors is not None
+        item = self.tables.vectors.item
+        return item if self.tables.vectors.similarity == "cosine" else unit_rows(item)

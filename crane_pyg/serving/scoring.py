@@ -1,0 +1,71 @@
+"""How vectors and histories become scores: the arithmetic of the trained model, in numpy."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Similarity = Literal["inner", "cosine", "logaddexp"]
+
+
+def unit_rows(x: Array) -> Array:
+    """Rows of length one, in float32; rows of zeros stay zero."""
+    x = np.asarray(x, dtype=np.float32)
+    peak = np.abs(x).max(axis=-1, keepdims=True, initial=0)
+    x = x / np.where(peak == 0, 1, peak)
+    norm = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
+    return np.asarray(x / np.where(norm == 0, 1, norm))
+
+
+def pair_scores(user: Array, item: Array, similarity: Similarity, blocks: int) -> Array:
+    """The score of every pair.
+
+    Args:
+        user: ``[B, d]``; of length one, where the similarity is the cosine.
+        item: ``[N, d]``; likewise.
+        similarity: ``'logaddexp'`` adds up the exponentials of the blocks' inner products.
+        blocks: parts of the vectors, where they are apart.
+
+    Returns:
+        ``[B, N]`` float32
+    """
+    if similarity != "logaddexp":
+        return np.asarray(user @ item.T)
+    parts = zip(np.split(user, blocks, axis=1), np.split(item, blocks, axis=1), strict=True)
+    return np.asarray(np.logaddexp.reduce([u @ i.T for u, i in parts]))
+
+
+def standardised(score: Array) -> Array:
+    """Each row less its mean, over its deviation; zeros where all are equal."""
+    score = score - score.mean(axis=-1, keepdims=True)
+    deviation = deviations(score)
+    return np.asarray(score / np.where(deviation == 0, 1, deviation))
+
+
+def deviations(score: Array) -> Array:
+    """The root mean square of each row, ``[..., 1]``."""
+    return np.asarray(np.sqrt(np.square(score).mean(axis=-1, keepdims=True)))
+
+
+def mixed(first: Array, second: Array, share: float) -> Array:
+    """Both standardised, the second by ``share``, the first by the rest."""
+    first, second = standardised(first), standardised(second)
+    # As torch.lerp rounds it.
+    if share < 0.5:
+        return np.asarray(first + np.float32(share) * (second - first))
+    return np.asarray(second - (second - first) * np.float32(1 - share))
+
+
+def best(score: Array, k: int) -> Array:
+    """The columns of the ``k`` highest scores of one row, best first, and of equals the first.
+
+    What is minus infinity is none of them.
+    """
+    k = min(k, len(score))
+    if k < len(score):
+        threshold = score[np.argpartition(-score, k - 1)[:k]].min()
+        found = np.flatnonzero((score >= threshold) & (score > -np.inf))
+    else:
+        found = np.flatnonzero(score > -np.inf)
+    return np.asarray(found[np.argsort(-score[found], kind="stable")][:k])
