@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from crane_pyg import __version__
-from crane_pyg.cli import compare, export, inspect, prepare, recommend, train, tune
+from crane_pyg.cli import (
+    compare,
+    demo,
+    export,
+    inspect,
+    prepare,
+    recommend,
+    serve,
+    train,
+    tune,
+)
 from crane_pyg.cli.options import Parser
 
 _MOST = 2000  # characters of an error that people read
@@ -18,6 +28,8 @@ COMMANDS = {
     "compare": (compare, "train several models over several seeds and print their table"),
     "export": (export, "a trained model as a folder that is served without the data"),
     "recommend": (recommend, "what a trained model recommends to users, as a CSV"),
+    "serve": (serve, "an exported model over HTTP, with a page of its own"),
+    "demo": (demo, "a small shop: drawn, trained on, exported and served in a minute"),
     "tune": (tune, "search for a model's settings on validation"),
 }
 

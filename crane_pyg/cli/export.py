@@ -11,8 +11,12 @@ import torch
 from crane_pyg import __version__
 from crane_pyg.cli import options
 from crane_pyg.cli.run_folder import Run, open_run
-from crane_pyg.datasets.columns import ORIGINAL_ID, TITLE
+from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
+from crane_pyg.datasets.folder import METADATA
+from crane_pyg.encoders import WordProjection
 from crane_pyg.export import ItemTexts, export_model, read_item_texts
+from crane_pyg.limits import read_json
+from crane_pyg.preparation.pipeline import WORDS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +48,12 @@ def run(args: argparse.Namespace) -> None:
     """Write the artefact and say what it holds."""
     opened = open_run(args, args.folder, "RUN")
     item_ids = opened.item_ids[ORIGINAL_ID].tolist()
-    titles = opened.item_ids[TITLE].tolist() if TITLE in opened.item_ids else None
-    texts = read_item_texts(item_ids, args.items, args.images, titles)
+    known = {
+        name: opened.item_ids[column].tolist() if column in opened.item_ids else None
+        for name, column in (("titles", TITLE), ("pictures", IMAGE))
+    }
+    texts = read_item_texts(item_ids, args.items, args.images, ItemTexts(**known))
+    encoders, words = read_encoders(opened.folder)
     export_model(
         opened.model,
         opened.data,
@@ -53,13 +61,31 @@ def run(args: argparse.Namespace) -> None:
         user_ids=opened.user_ids[ORIGINAL_ID].tolist(),
         item_ids=item_ids,
         texts=texts,
-        about=about(opened),
+        words=words,
+        about=about(opened) | {"encoders": encoders},
     )
     size = sum(path.stat().st_size for path in args.out.iterdir()) / 2**20
     print(
         f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "
         f"{len(item_ids)} items, {_told(texts)}, {size:.1f} MB"
     )
+
+
+def read_encoders(folder: Path | None) -> tuple[dict[str, str], WordProjection | None]:
+    """By what new items are encoded as those of the data were.
+
+    Args:
+        folder: of the data; ``None`` where they are drawn.
+
+    Returns:
+        What each modality was made by, as far as it is noted, and what the light encoder of texts
+        has learned.
+    """
+    if folder is None or not (folder / METADATA).is_file():
+        return {}, None
+    noted = read_json(folder / METADATA).get("encoders", {})
+    words = WordProjection.load(folder / WORDS) if (folder / WORDS).is_file() else None
+    return noted, words
 
 
 def about(opened: Run) -> dict[str, Any]:

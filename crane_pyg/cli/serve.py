@@ -45,6 +45,4 @@ def check_packages() -> None:
 
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(package) is None:
-            raise ValueError(
-                f"A server needs {package}: pip install 'crane-pyg[serve]' (got none)"
-            )
+            raise ValueError(f"A server needs {package}: pip install 'crane-pyg[serve]' (got none)")

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 SIDE = 320
@@ -22,7 +22,9 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    "marine": Style((43, 76, 140), (250, 250, 246), (219, 229, 240), "anchor stripes canvas sailor"),
+    "marine": Style(
+        (43, 76, 140), (250, 250, 250), (219, 229, 240), "anchor stripes canvas sailor"
+    ),
     "forest": Style((58, 110, 72), (166, 196, 140), (231, 238, 226), "moss linen oak trail"),
     "desert": Style((205, 150, 88), (240, 214, 168), (247, 238, 224), "sand suede cactus dune"),
     "night": Style((58, 48, 98), (226, 202, 130), (230, 227, 240), "velvet star lace moon"),
@@ -39,10 +41,10 @@ class _Pen:
         self.unit = canvas.width / _GRID
         self.draw = ImageDraw.Draw(canvas)
 
-    def _scaled(self, points: Any) -> list[float]:
+    def _scaled(self, points: Iterable[float]) -> list[float]:
         return [value * self.unit for value in points]
 
-    def polygon(self, points: list[tuple[float, float]], fill: Any) -> None:
+    def polygon(self, points: Sequence[tuple[float, float]], fill: Any) -> None:
         self.draw.polygon(self._scaled(v for point in points for v in point), fill=fill)
 
     def ellipse(self, left: float, top: float, right: float, bottom: float, fill: Any) -> None:
@@ -57,8 +59,8 @@ class _Pen:
         box = self._scaled((left, top, right, bottom))
         self.draw.rounded_rectangle(box, radius * self.unit, fill=fill)
 
-    def ring(self, box: tuple[float, ...], start: float, end: float, fill: Any, width: float) -> None:
-        self.draw.arc(self._scaled(box), start, end, fill=fill, width=round(width * self.unit))
+    def ring(self, box: tuple[float, ...], start: float, end: float, width: float) -> None:
+        self.draw.arc(self._scaled(box), start, end, fill=255, width=round(width * self.unit))
 
 
 def draw_thing(kind: str, style: str, where: tuple[int, int], seed: int) -> Any:
@@ -91,7 +93,8 @@ def draw_thing(kind: str, style: str, where: tuple[int, int], seed: int) -> Any:
     mask = Image.new("L", size, 0)
     _OUTLINES[kind](_Pen(mask))
     canvas.paste(fabric, mask=mask)
-    _DETAILS.get(kind, lambda pen, look: None)(_Pen(canvas), look)
+    if kind in _DETAILS:
+        _DETAILS[kind](_Pen(canvas), look)
     return canvas.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
@@ -108,7 +111,7 @@ def _shirt(pen: _Pen) -> None:
 
 
 def _bag(pen: _Pen) -> None:
-    pen.ring((34, 14, 66, 62), 180, 360, 255, 4)
+    pen.ring((34, 14, 66, 62), 180, 360, 4)
     pen.polygon([(20, 38), (80, 38), (86, 88), (14, 88)], 255)
 
 
@@ -119,7 +122,7 @@ def _hat(pen: _Pen) -> None:
 
 
 def _scarf(pen: _Pen) -> None:
-    pen.ring((26, 12, 74, 60), 0, 360, 255, 12)
+    pen.ring((26, 12, 74, 60), 0, 360, 12)
     pen.polygon([(40, 48), (56, 50), (50, 90), (32, 88)], 255)
     pen.polygon([(52, 50), (66, 46), (76, 82), (60, 88)], 255)
 
@@ -131,7 +134,7 @@ def _lamp(pen: _Pen) -> None:
 
 
 def _mug(pen: _Pen) -> None:
-    pen.ring((58, 38, 88, 72), 0, 360, 255, 6)
+    pen.ring((58, 38, 88, 72), 0, 360, 6)
     pen.rounded(20, 28, 72, 88, 255, 7)
     pen.box(20, 28, 72, 40, 255)
 

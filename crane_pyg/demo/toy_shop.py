@@ -39,7 +39,7 @@ def write_toy_shop(folder: Path) -> None:
     log = []
     for number in range(300):
         favourite = draw.choice(list(STYLES))
-        everything = sum(styles.values(), [])
+        everything = [item for those in styles.values() for item in those]
         taken = draw.sample(styles[favourite], 8) + draw.sample(everything, 2)
         for item in dict.fromkeys(taken):
             time = draw.randrange(1_700_000_000, 1_710_000_000)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from crane_pyg.encoders.words import WordProjection
+from crane_pyg.serving.artefact import Artefact
 
 TEXT, IMAGE = "text", "image"
 
@@ -23,6 +24,23 @@ class LaterItemEncoder:
 
     def __init__(self, encoders: Mapping[str, str], words: WordProjection | None = None) -> None:
         self.encoders, self.words = dict(encoders), words
+
+    @classmethod
+    def of_artefact(cls, artefact: Artefact) -> "LaterItemEncoder":
+        """Reads what an exported model says of how its items were encoded.
+
+        Args:
+            artefact (Artefact): What was opened.
+        """
+        words = None
+        if "word_weight" in artefact:
+            known = tuple(artefact.texts("words").all())
+            words = WordProjection(
+                known,
+                artefact.array("word_weight", len(known)),
+                artefact.array("word_vectors", len(known), None),
+            )
+        return cls(artefact.about.get("encoders", {}), words)
 
     def encode(self, text: str = "", picture: bytes | None = None) -> dict[str, np.ndarray]:
         """Returns features by modality, ``[d]`` each, of what there is and the data set has.
@@ -54,8 +72,8 @@ class LaterItemEncoder:
         return encode_texts([text], encoder=encoder).features[0]
 
     def _picture(self, content: bytes) -> np.ndarray:
-        from crane_pyg.encoders.image import LIGHT, TIMM, encode_images
-        from crane_pyg.encoders.networks import local_network
+        from crane_pyg.encoders.image import LIGHT, encode_images
+        from crane_pyg.encoders.networks import TIMM, local_network
 
         encoder = re.sub(r"-\d+$", "", self.encoders[IMAGE])  # noted with the width of its rows
         if encoder.startswith(TIMM) and local_network(encoder) is None:

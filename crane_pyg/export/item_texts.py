@@ -27,7 +27,7 @@ def read_item_texts(
     item_ids: Sequence[str],
     table: Path | None = None,
     images: Path | None = None,
-    titles: Sequence[str] | None = None,
+    known: ItemTexts | None = None,
 ) -> ItemTexts:
     """Look up titles and pictures.
 
@@ -38,12 +38,12 @@ def read_item_texts(
         item_ids: original ids, in the order of the numbers.
         table: the table of items, with an id, and a title or a picture.
         images: the folder of pictures.
-        titles: what is known already.
+        known: what the data set says already.
 
     Raises:
         ValueError: if a file is missing or lacks a column of ids.
     """
-    pictures = None
+    titles, pictures = known or ItemTexts()
     if table is not None:
         source = open_table(table)
         ids = _column(source, Role.ITEM)
@@ -52,7 +52,7 @@ def read_item_texts(
         title = next((c for c in source.columns if c.lower() in _TITLES), None)
         picture = _column(source, Role.IMAGE)
         titles = titles if title is None else _looked_up(source, ids, title, item_ids)
-        pictures = None if picture is None else _looked_up(source, ids, picture, item_ids)
+        pictures = pictures if picture is None else _looked_up(source, ids, picture, item_ids)
     if images is not None and pictures is None:
         if not images.is_dir():
             raise ValueError(f"the pictures must lie in a folder (got '{images}')")

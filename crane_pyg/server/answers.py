@@ -3,9 +3,7 @@
 import asyncio
 import base64
 import binascii
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response

@@ -96,7 +96,7 @@ def _add_routes(app: FastAPI, answers: Answers) -> None:
     add("/reload", answers.reload, dependencies=local, **post)
     add("/pictures/{name:path}", answers.picture, **get)
     add("/new-pictures/{item}", answers.new_picture, **get)
-    app.get("/", include_in_schema=False)(_page)
+    app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE))
 
 

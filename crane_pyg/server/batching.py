@@ -82,9 +82,7 @@ class Batcher:
                 future.set_exception(error)
 
 
-def _answers(
-    question: Question[Any, Any], values: list[Any]
-) -> list[tuple[Any, Exception | None]]:
+def _answers(question: Question[Any, Any], values: list[Any]) -> list[tuple[Any, Exception | None]]:
     """Answers, or what was raised in their place; what one value raises is no other's."""
     try:
         return [(answer, None) for answer in question(values)]

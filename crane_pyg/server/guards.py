@@ -68,7 +68,9 @@ class Guards:
             try:
                 body = await asyncio.wait_for(self._body(headers, receive), self.seconds)
             except asyncio.TimeoutError:
-                body = Reply.refusal(408, f"a body must arrive within {self.seconds:g} s", last=True)
+                body = Reply.refusal(
+                    408, f"a body must arrive within {self.seconds:g} s", last=True
+                )
             if body is None:
                 return  # its client has left
             if isinstance(body, Reply):

@@ -23,7 +23,7 @@ def serve(
     pictures: Path | None = None,
     host: str = LOOPBACK[0],
     port: int = 8000,
-    show: Callable[[str], object] = partial(print, flush=True),
+    show: Callable[[str], object] | None = None,
 ) -> None:
     """Serve an artefact until an interrupt or SIGTERM, which let requests under way end.
 
@@ -34,11 +34,12 @@ def serve(
         pictures: the folder of its pictures.
         host: the address to listen on.
         port: 0 takes any that is free.
-        show: called with lines that say what is served, and to whom.
+        show: called with lines that say what is served, and to whom; they are printed by default.
 
     Raises:
         ValueError: if the artefact cannot be read, or the address cannot be had.
     """
+    show = show or partial(print, flush=True)
     if not 0 <= port < 2**16:
         raise ValueError(f"--port must lie between 0 and 65535 (got {port})")
     is_local = host in LOOPBACK

@@ -14,6 +14,7 @@ from crane_pyg.limits import shown
 from crane_pyg.server.catalogue import Catalogue
 from crane_pyg.server.pictures import PictureFolder
 from crane_pyg.serving import Recommender
+from crane_pyg.serving.artefact import Artefact
 
 MOST_NEW = 200
 """Items that can be tried until the next reload."""
@@ -119,7 +120,7 @@ class Shop:
             recommender,
             Catalogue(recommender, pictures is not None),
             pictures,
-            LaterItemEncoder(recommender.about.get("encoders", {})),
+            LaterItemEncoder.of_artefact(Artefact(self.artefact, verify=False)),
             {},
             0,
             datetime.now(timezone.utc).isoformat(timespec="seconds"),
