@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pandas as pd
 import torch
 
 from crane_pyg import __version__
@@ -14,7 +15,7 @@ from crane_pyg.cli.run_folder import Run, open_run
 from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
 from crane_pyg.datasets.folder import METADATA
 from crane_pyg.encoders import WordProjection
-from crane_pyg.export import ItemTexts, export_model, read_item_texts
+from crane_pyg.export import ItemTexts, export_model
 from crane_pyg.limits import read_json
 from crane_pyg.preparation.pipeline import WORDS
 
@@ -26,15 +27,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data", required=True, help="what it was trained on, as train and recommend name it"
     )
     options.add_reading(parser)
-    parser.add_argument(
-        "--items",
-        type=Path,
-        metavar="FILE",
-        help="table of items, for titles and pictures: CSV, TSV or parquet, as prepare takes it",
-    )
-    parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="the items' pictures, as prepare takes them"
-    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -48,11 +40,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the artefact and say what it holds."""
     opened = open_run(args, args.folder, "RUN")
     item_ids = opened.item_ids[ORIGINAL_ID].tolist()
-    known = {
-        name: opened.item_ids[column].tolist() if column in opened.item_ids else None
-        for name, column in (("titles", TITLE), ("pictures", IMAGE))
-    }
-    texts = read_item_texts(item_ids, args.items, args.images, ItemTexts(**known))
+    texts = ItemTexts(*(_column(opened.item_ids, name) for name in (TITLE, IMAGE)))
     encoders, words = read_encoders(opened.folder)
     export_model(
         opened.model,
@@ -105,6 +93,10 @@ def about(opened: Run) -> dict[str, Any]:
             "numpy": numpy.__version__,
         },
     }
+
+
+def _column(table: pd.DataFrame, name: str) -> list[str] | None:
+    return table[name].tolist() if name in table else None
 
 
 def _told(texts: ItemTexts) -> str:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ from torch_geometric.data import HeteroData
 from crane_pyg.encoders import WordProjection
 from crane_pyg.export.card import model_card
 from crane_pyg.export.fold_in import fold_in_arrays
-from crane_pyg.export.item_texts import ItemTexts
 from crane_pyg.export.looks import look_arrays
 from crane_pyg.nn.linear import DenseItemToItem, ItemToItem, SparseItemToItem
 from crane_pyg.nn.models import CRANE, DGVAE, Recommender
@@ -18,6 +17,18 @@ from crane_pyg.ops import unit_rows
 from crane_pyg.schema import USER_TO_ITEM, sizes
 from crane_pyg.serving.artefact import as_arrays, write_artefact
 from crane_pyg.serving.rows import Rows
+
+
+class ItemTexts(NamedTuple):
+    """What people see of the items, in the order of their numbers.
+
+    Args:
+        titles: of the items. (default: none)
+        pictures: paths of their pictures, empty for an item without one. (default: none)
+    """
+
+    titles: Sequence[str] | None = None
+    pictures: Sequence[str] | None = None
 
 
 @torch.no_grad()

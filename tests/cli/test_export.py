@@ -44,21 +44,17 @@ def test_titles_and_pictures_come_along(tmp_path, capsys):
     table = pd.DataFrame(rows, columns=["userID", "itemID", "x_label"])
     table.to_csv(folder / "data.inter", sep="\t", index=False)
     ids = [f"thing {number}" for number in range(20)]
-    for kind, column, names in (("users", "userID", range(12)), ("items", "itemID", ids)):
-        frame = pd.DataFrame({column: range(len(names)), "original_id": names})
-        frame.to_csv(folder / f"{kind}.csv", index=False)
-    (tmp_path / "items.csv").write_text("item_id,name,brand\nthing 3,Third,x\nother,No,y\n")
-    (tmp_path / "pics").mkdir()
-    (tmp_path / "pics" / "thing 4.png").touch()
+    frame = pd.DataFrame({"itemID": range(20), "original_id": ids, "title": "", "image": ""})
+    frame.loc[3, "title"], frame.loc[4, "image"] = "Third", "pics/4.png"
+    frame.to_csv(folder / "items.csv", index=False)
     argv = [str(folder), "--model", "bpr", "--epochs", "1", "--device", "cpu"]
     main(["train", *argv, "--out", str(tmp_path / "run")])
-    export = ["export", str(tmp_path / "run"), "--data", str(folder), "--out"]
-    texts = ["--items", str(tmp_path / "items.csv"), "--images", str(tmp_path / "pics")]
-    main([*export, str(tmp_path / "shop"), *texts])
+    out = ["--out", str(tmp_path / "shop")]
+    main(["export", str(tmp_path / "run"), "--data", str(folder), *out])
     assert "1 titles and 1 pictures" in capsys.readouterr().out
     shop = Recommender.load(tmp_path / "shop")
     assert (shop.titles[3], shop.titles[4]) == ("Third", "")
-    assert (shop.pictures[3], shop.pictures[4]) == ("", "thing 4.png")
+    assert (shop.pictures[3], shop.pictures[4]) == ("", "pics/4.png")
     assert shop.modalities == []
 
 
@@ -66,8 +62,7 @@ def test_titles_and_pictures_come_along(tmp_path, capsys):
     ("options", "message"),
     [
         (["--data", "tiny", "--split-seed", "1"], "was trained on other data"),
-        (["--data", "tiny", "--items", "no.csv"], "'no.csv' must be a file"),
-        (["--data", "tiny", "--images", "no"], "must lie in a folder"),
+        (["--data", "no"], "data must be a folder"),
     ],
 )
 def test_mistakes_end_in_one_line(run, tmp_path, capsys, options, message):
