@@ -33,7 +33,7 @@ class PictureFolder:
         try:
             path = (self._root / name).resolve()
             inside = path.is_relative_to(self._root) and path.is_file()
-        except (OSError, ValueError):  # too long, or with a zero byte
+        except (OSError, ValueError, RuntimeError):  # too long, a zero byte, or a loop of links
             return None
         return path if inside and path.suffix.lower() in MEDIA else None
 
