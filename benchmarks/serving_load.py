@@ -23,7 +23,6 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from benchmarks.measure import machine
 from crane_pyg.files import write_text
 from crane_pyg.serving.artefact import as_arrays, write_artefact
 from crane_pyg.serving.rows import Rows
@@ -157,6 +156,12 @@ def measure_memory(port: int, pid: int, total: int, connections: int, limit: flo
     return rows
 
 
+def processor() -> str:
+    """What the machine says that it is."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+
+
 def batch_size(port: int) -> float:
     """How many requests a product answered, in the mean over all so far."""
     with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -208,11 +213,12 @@ def report(rows: list[dict], memory: list[dict], size: float, out: Path | None) 
     lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in memory]
     text = "\n".join(lines)
     print(text)
-    entries = [{**row, **machine()} for row in rows] + [{"memory": memory, **machine()}]
+    here = {"machine": processor(), "cores": os.cpu_count()}
+    entries = [{**row, **here} for row in rows] + [{"memory": memory, **here}]
     print(json.dumps({"rows": rows, "memory": memory}))
     if out is not None:
         command = f"python -m benchmarks.serving_load --out {out}"
-        title = f"# The server under load\n\n`{command}`, {os.cpu_count()} cores\n\n"
+        title = f"# The server under load\n\n`{command}`; {processor()}, {os.cpu_count()} cores\n\n"
         write_text(out.with_suffix(".md"), title + text + "\n")
         write_text(
             out.with_suffix(".jsonl"), "".join(json.dumps(entry) + "\n" for entry in entries)

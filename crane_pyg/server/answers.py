@@ -85,12 +85,22 @@ class Answers:
         """Which items of the history speak for an item, over which edge, and how much."""
         if (request.user is None) == (request.history is None):
             raise HTTPException(422, "an explanation is for a user or for a history, one of both")
-        who = request.user if request.history is None else tuple(request.history)
         now = self.shop.now
-        found = await self.batcher.ask(
-            Why(now.recommender, request.content_weight), (who, request.item)
+        who = request.user or tuple(request.history or ())
+        found = await self.batcher.ask(Why(now.recommender), (who, request.item))
+        contributions = [
+            {"item": now.catalogue.item(part.item), "edge": part.edge, "amount": part.amount}
+            for part in found.contributions
+        ]
+        return Reply(
+            {
+                "item": now.catalogue.item(found.item),
+                "score": found.score,
+                "contributions": contributions,
+                "own": found.own,
+                "baseline": found.baseline,
+            }
         )
-        return Reply({})
 
     async def items(self, search: Words = "", offset: Offset = 0, limit: Limit = 24) -> Reply:
         """Items by the words of their titles, the most popular first."""

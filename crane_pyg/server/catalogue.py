@@ -1,5 +1,6 @@
 """The items of an artefact as people see them, and a search among them."""
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
@@ -14,10 +15,17 @@ class Catalogue:
     Args:
         recommender: whose items.
         has_pictures: whether the server knows the folder of the pictures.
+        with_new_picture: items whose pictures are not in that folder.
     """
 
-    def __init__(self, recommender: Recommender, has_pictures: bool) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        has_pictures: bool,
+        with_new_picture: Collection[str] = (),
+    ) -> None:
         self._recommender, self._has_pictures = recommender, has_pictures
+        self._with_new_picture = frozenset(with_new_picture)
         self._order = np.argsort(-recommender.tables.taken, kind="stable").tolist()
         titles = recommender.titles or [""] * len(recommender.item_ids)
         self._words = [
@@ -55,10 +63,18 @@ class Catalogue:
     def _item(self, number: int, score: float | None = None) -> dict[str, Any]:
         shop = self._recommender
         title = shop.titles[number] if shop.titles is not None else ""
-        name = shop.pictures[number] if shop.pictures is not None and self._has_pictures else ""
+        name = shop.item_ids[number]
         return {
-            "id": shop.item_ids[number],
-            "title": title or shop.item_ids[number],
-            "picture": f"pictures/{quote(name)}" if name else None,
+            "id": name,
+            "title": title or name,
+            "picture": self._picture(number, name),
             "score": score,
         }
+
+    def _picture(self, number: int, name: str) -> str | None:
+        if name in self._with_new_picture:
+            return f"new-pictures/{quote(name)}"
+        if not self._has_pictures or self._recommender.pictures is None:
+            return None
+        picture = self._recommender.pictures[number]
+        return f"pictures/{quote(picture)}" if picture else None

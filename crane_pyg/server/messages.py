@@ -71,7 +71,6 @@ class ExplainRequest(_Request):
     item: Id
     user: Id | None = None
     history: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
-    content_weight: Weight | None = _WEIGHT
 
 
 class NewItemRequest(_Request):
@@ -147,18 +146,22 @@ class Refusal(BaseModel):
     detail: str
 
 
-class Reason(BaseModel):
-    """What one item of the history adds to the score, over one kind of edge."""
+class Contribution(BaseModel):
+    """What one item that was taken adds to the score, over one kind of edge."""
 
     item: Item
-    by: str = Field(description="'behaviour', or the modality by which they resemble each other")
+    edge: str = Field(
+        description="'behaviour' or 'together', over who took both; or the modality in which they "
+        "resemble each other"
+    )
     amount: float
 
 
 class Explanation(BaseModel):
-    """What the score of an item is made of; reasons and rest add up to it."""
+    """What the trained score of an item is made of: its parts add up to it."""
 
     item: Item
     score: float
-    reasons: list[Reason]
-    rest: float = Field(description="what no item of the history accounts for")
+    contributions: list[Contribution]
+    own: float = Field(description="what training learned of the user, beside what they took")
+    baseline: float = Field(description="the same for all items of this user")

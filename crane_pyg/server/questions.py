@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crane_pyg.serving import Ranking, Recommender
+from crane_pyg.serving import Explanation, Ranking, Recommender
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class Why:
     """What the score of an item is made of, for a known user or somebody who took some items."""
 
     recommender: Recommender
-    content_weight: float | None
 
-    def __call__(self, asked: Sequence[tuple[str | tuple[str, ...], str]], /) -> list:
+    def __call__(
+        self, asked: Sequence[tuple[str | tuple[str, ...], str]], /
+    ) -> list[Explanation]:
         """An explanation for each pair of whom and what."""
         return [self.recommender.explain(who, item) for who, item in asked]

@@ -102,11 +102,12 @@ class Shop:
             rows = {m: row[None].astype(np.float32) for m, row in known.items()}
             recommender = now.recommender.add_items(rows, [name], titles=[title])
             kept = {} if picture is None else {name: picture}
+            new_pictures = {**now.new_pictures, **kept}
             self.now = replace(
                 now,
                 recommender=recommender,
-                catalogue=Catalogue(recommender, now.pictures is not None),
-                new_pictures={**now.new_pictures, **kept},
+                catalogue=Catalogue(recommender, now.pictures is not None, new_pictures),
+                new_pictures=new_pictures,
                 num_new=now.num_new + 1,
             )
             return name

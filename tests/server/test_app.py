@@ -64,6 +64,22 @@ def test_similar(client, shop, by):
         assert names(result["items"]) == list(ranking.ids)
 
 
+@pytest.mark.parametrize("by_history", [True, False])
+def test_parts_of_a_score_add_up(client, shop, by_history):
+    history = list(shop.item_ids[:3])
+    body = {"history": history} if by_history else {"user": "customer 2"}
+    found = post(client, "/explain", item=shop.item_ids[8], **body)
+    assert found["item"]["title"] == "red thing 8"
+    parts = [part["amount"] for part in found["contributions"]]
+    total = sum(parts) + found["own"] + found["baseline"]
+    assert total == pytest.approx(found["score"], abs=1e-5)
+    taken = history if by_history else shop.history_of("customer 2")
+    assert {part["item"]["id"] for part in found["contributions"]} <= set(taken)
+    edges = {part["edge"] for part in found["contributions"]}
+    assert edges <= {"behaviour", "together", *shop.modalities}
+    assert post(client, "/explain", 404, item="nothing", **body)["detail"].startswith("every item")
+
+
 def test_items_as_people_see_them(client, shop):
     page = client.get("/items", params={"search": "BLUE thing", "limit": 5, "offset": 2}).json()
     assert page["total"] == 12

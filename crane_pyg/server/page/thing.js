@@ -4,7 +4,7 @@ import { newest, post } from "./api.js";
 import { element, fillFrame, frame, show } from "./cards.js";
 
 const NAMES = { behaviour: "behaviour", image: "look", visual: "look", text: "words", textual: "words", audio: "sound", acoustic: "sound" };
-const EDGES = { behaviour: "who took one took the other", image: "they look alike", visual: "they look alike", text: "words that they share", textual: "words that they share", audio: "they sound alike", acoustic: "they sound alike", content: "they are alike" };
+const EDGES = { behaviour: "who took one took the other", together: "often taken together", image: "they look alike", visual: "they look alike", text: "words that they share", textual: "words that they share", audio: "they sound alike", acoustic: "they sound alike", content: "they are alike" };
 const MANY = 12;
 const MOST_REASONS = 5;
 
@@ -89,17 +89,24 @@ async function why() {
     return;
   }
   try {
-    const found = await askWhy((signal) => post("explain", { item: item.id, history, content_weight: shop.weight() }, signal));
+    const found = await askWhy((signal) => post("explain", { item: item.id, history }, signal));
     if (found === null) return;
-    const reasons = found.reasons.slice(0, MOST_REASONS);
+    const reasons = strongest(found.contributions);
     const most = Math.max(...reasons.map((reason) => Math.abs(reason.amount)), 1e-12);
-    const total = found.reasons.reduce((sum, reason) => sum + Math.abs(reason.amount), 0) || 1;
-    part("why-text").textContent = reasons.length ? "Because of what you like:" : "Nothing you like speaks for it.";
+    const total = found.contributions.reduce((sum, reason) => sum + Math.abs(reason.amount), 0) || 1;
+    const speaks = reasons.some((reason) => reason.amount > 0);
+    part("why-text").textContent = speaks ? "Because of what you like:" : "Nothing you like speaks for it.";
     list.replaceChildren(...reasons.map((reason) => line(reason, Math.abs(reason.amount) / most, Math.abs(reason.amount) / total)));
   } catch (error) {
     part("why-text").textContent = error.message;
     list.replaceChildren();
   }
+}
+
+// Two edges to one thing are two reasons; the smallest are left out.
+function strongest(contributions) {
+  const ordered = [...contributions].sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount));
+  return ordered.slice(0, MOST_REASONS);
 }
 
 function line(reason, length, share) {
@@ -114,7 +121,7 @@ function line(reason, length, share) {
       "span",
       { className: "of" },
       reason.item.title,
-      element("span", { className: "edge", textContent: ` · ${EDGES[reason.by] ?? `their ${reason.by} is alike`}` }),
+      element("span", { className: "edge", textContent: ` · ${EDGES[reason.edge] ?? `their ${reason.edge} is alike`}` }),
       element("span", { className: against ? "bar against" : "bar" }, bar),
     ),
     element("span", { className: "share", textContent: `${against ? "−" : ""}${Math.round(100 * share)}%` }),
