@@ -1,14 +1,14 @@
 """What users whom training has not seen are served: folded in, beside the same users trained.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.new_users DATA --models crane,lightgcn --out new_users.jsonl
+    OMP_NUM_THREADS=1 python -m benchmarks.new_users DATA --out new_users.jsonl
 
-A tenth of the users (of those with training and test items, drawn by the seed) is hidden: one model
-trains on everything, one without these users. What they took in training is their history when they
-are served, from an artefact. Protocol ``strict``; scores are means over the hidden users. ``trained``:
-their own vectors of the first model; ``own embedding off``: the first model, their vectors folded in
-as a new user's would be; ``fold-in``: the second model, which never saw them; ``popular``. One line
-per run; what stands in the file already is not run again. Settings are the models' defaults: nothing
-is chosen here.
+A tenth of the users (of those with training and test items, drawn by the seed) is hidden: one
+model trains on everything, one without these users. What they took in training is their history
+when they are served, from an artefact. Protocol ``strict``; scores are means over the hidden users.
+``trained``: their own vectors of the first model; ``own embedding off``: the first model, their
+vectors folded in as a new user's would be; ``fold-in``: the second model, which never saw them;
+``popular``. One line per run; what stands in the file already is not run again. Settings are the
+models' defaults: nothing is chosen here.
 """
 
 import argparse

@@ -51,6 +51,11 @@ def poisoned_memory() -> Iterator[None]:
 
 @pytest.fixture
 def checkerboard() -> HeteroData:
+    """See :func:`build_checkerboard`."""
+    return build_checkerboard()
+
+
+def build_checkerboard() -> HeteroData:
     """Even users like even items, odd users odd ones; each split holds out a pair of each user."""
     num_users, num_items = 24, 40
     pairs = [(u, i) for u in range(num_users) for i in range(num_items) if u % 2 == i % 2]

@@ -14,12 +14,12 @@ import crane_pyg
 
 ROOT = Path(crane_pyg.__file__).parent
 FLOORS = (
-    ("", "schema", "choices", "ranges", "limits", "locks"),  # readable from everywhere
+    ("", "schema", "choices", "ranges", "limits", "locks", "ranks"),  # readable from everywhere
     ("files",),  # so are these two
     ("seals",),
     ("serving",),
     ("ops", "encoders"),
-    ("nn.kept", "nn.by_modality", "nn.fold_in"),
+    ("nn.kept", "nn.by_modality", "nn.columns", "nn.fold_in"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),

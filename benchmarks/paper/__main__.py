@@ -19,7 +19,8 @@ SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; a mistake of the user's ends in one line and exit status 2."""
     args = parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger().setLevel(logging.WARNING if args.quiet else logging.INFO)
     try:
         module = "report" if args.name == "all" else args.name
         with hold_folder(args.out):

@@ -6,6 +6,7 @@ median of some more, from which the epoch is extrapolated. Memory is the peak of
 its libraries: features, model and training. ``--data`` has no say in this.
 """
 
+import logging
 import multiprocessing
 import statistics
 import time
@@ -30,6 +31,8 @@ from crane_pyg.training import TRAINING_DEFAULTS, build_optimizer, train_epoch
 from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.memory import peak_memory_mb, reset_peak_memory
 
+logger = logging.getLogger(__name__)
+
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "CRANE, exact": ("crane", {}),
     "CRANE, Nyström": ("crane", {"impl": "nystrom"}),
@@ -45,13 +48,16 @@ def run(job: Job) -> None:
     claim_folder(job.folder / "figure7.json", {**machine(torch.device("cpu")), **VERSIONS})
     points = read_record(path)["points"] if path.exists() else []
     skipped = []
-    for size in sorted(job.args.sizes, key=lambda name: PRESETS[name].num_items):
+    sizes = sorted(job.args.sizes, key=lambda name: PRESETS[name].num_items)
+    logger.info("%s", announcement(sizes, job.args.limit))
+    for size in sizes:
         for label, rival in RIVALS.items():
             if any((point["model"], point["size"]) == (label, size) for point in points):
                 continue
             if reason := too_much(label, size, points, job.args.limit):
                 skipped.append(f"- {label} at the size of {size}: {reason}")
                 continue
+            logger.info("%s at the size of %s%s", label, size, predicted(label, size, points))
             with fresh_process() as pool:
                 threads = torch.get_num_threads()
                 point = pool.submit(measure, size, *rival, threads).result()
@@ -69,17 +75,38 @@ def fresh_process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
 
 
+def announcement(sizes: list[str], limit: float) -> str:
+    """What is about to be measured, and what would make it shorter."""
+    large = f"{sizes[-1]} with {entities(sizes[-1]):,} entities"
+    return (
+        f"{len(RIVALS)} models are measured at {len(sizes)} sizes, in a process each; of --data "
+        f"nothing is read. Exact attention takes time with the square of the entities, up to "
+        f"{large}; --sizes {sizes[0]}, or a --limit below {limit:g} s for one of them, makes it "
+        f"shorter"
+    )
+
+
+def predicted(label: str, size: str, points: list[dict[str, Any]]) -> str:
+    """How long a size will take at most, judged by the one before; nothing for the first."""
+    smaller = [point for point in points if point["model"] == label]
+    if not smaller:
+        return ""
+    return f", {growth(smaller[-1], size) * smaller[-1]['measured_s']:.0f} s at most"
+
+
+def growth(point: dict[str, Any], size: str) -> float:
+    """How much longer a size takes than one that is measured, were time quadratic."""
+    return (entities(size) / entities(point["size"])) ** 2
+
+
 def too_much(label: str, size: str, points: list[dict[str, Any]], limit: float) -> str:
     """Why a size is not measured; time is predicted to grow with the square of the entities."""
     needed = 4 * PRESETS[size].num_items * FEATURES_BYTES
     if needed > free_memory(torch.device("cpu")):
         return f"drawing its features takes {needed / 2**30:.1f} GB"
     smaller = [point for point in points if point["model"] == label]
-    if smaller:
-        last = smaller[-1]
-        growth = (entities(size) / entities(last["size"])) ** 2
-        if last["measured_s"] * growth > limit:
-            return f"more than {limit:g} s are predicted"
+    if smaller and smaller[-1]["measured_s"] * growth(smaller[-1], size) > limit:
+        return f"more than {limit:g} s are predicted"
     return ""
 
 

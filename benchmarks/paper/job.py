@@ -1,7 +1,6 @@
 """What the tables and figures share: data, settings, runs, and a folder each."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +82,7 @@ class Job:
             protocol=self.args.protocol,
             about=options.about(self.args, self.dataset.name),
             device=options.device(self.args.device),
-            progress=sys.stderr.isatty(),
+            progress=not self.args.quiet,
         )
 
     def history(self, run: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """``python -m crane_pyg``: what a person runs."""
 
+import argparse
 import io
 import logging
 import sys
 from collections.abc import Sequence
 
-from crane_pyg import __version__
+from crane_pyg import __version__, ranks
 from crane_pyg.cli import (
     compare,
     demo,
@@ -42,18 +43,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack characters of a report
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        args.run(args)
+        with ranks.together():
+            args = _parser().parse_args(argv)
+            logging.basicConfig(format="%(message)s", stream=sys.stderr)
+            is_quiet = getattr(args, "quiet", False)
+            logging.getLogger().setLevel(logging.WARNING if is_quiet else logging.INFO)
+            _check_ranks(args)
+            args.run(args)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ranks.LostRankError) as error:
         text = str(error)
         cut = text if len(text) <= _MOST else f"{text[: _MOST // 2]} ... {text[-_MOST // 2 :]}"
         print("error:", *cut.split(), file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def _check_ranks(args: argparse.Namespace) -> None:
+    if ranks.size() > 1 and args.run not in (train.run, recommend.run):
+        raise ValueError(f"torchrun is for train and recommend (got {ranks.size()} ranks)")
 
 
 def _parser() -> Parser:

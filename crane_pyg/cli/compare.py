@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     settings = _settings(args)
     device = options.device(args.device)
     dataset = options.load(args)
-    print(dataset.report, file=sys.stderr)
+    options.say(args, dataset.report)
     runs = run_grid(
         dataset[0],
         settings,
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         by_degree=args.by_degree,
         about=options.about(args, dataset.name),
         device=device,
-        progress=sys.stderr.isatty(),
+        progress=not args.quiet,
     )
     seeds = ", ".join(map(str, args.seeds))
     head = f"{dataset.name}, protocol {args.protocol}, test, mean ± deviation over seeds {seeds}"

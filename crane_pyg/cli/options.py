@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
-from crane_pyg import limits
+from crane_pyg import limits, ranks
 from crane_pyg.choices import options_of
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.splits import Split
@@ -112,6 +113,20 @@ def add_training(parser: argparse.ArgumentParser) -> None:
             help=f"{TRAINING_HELPS[name]} (default: that of settings, preset or model, or {value})",
         )
     add_device(parser)
+    add_quiet(parser)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet; :func:`say` heeds it."""
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing but results, warnings and errors"
+    )
+
+
+def say(args: argparse.Namespace, text: object) -> None:
+    """Tell a person what happens, on standard error, unless ``--quiet`` forbids it."""
+    if not args.quiet:
+        print(text, file=sys.stderr)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -214,7 +229,7 @@ def identify(args: argparse.Namespace, dataset: Any) -> dict[str, Any]:
 def device(name: str) -> torch.device:
     """Returns the device of this name; refuses one that is not here, or computes nothing."""
     try:
-        found = torch.empty(0, device=name).device
+        found = torch.empty(0, device=ranks.own_device(torch.device(name))).device
         torch.ones(1, device=found).item()
         return found
     except (RuntimeError, AssertionError, NotImplementedError) as error:

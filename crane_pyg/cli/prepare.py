@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--name", help="name of the data set (default: the folder's)")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set in --out")
+    options.add_quiet(parser)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -151,16 +151,19 @@ def run(args: argparse.Namespace) -> None:
         ratio=args.ratio,
         seed=args.split_seed,
     )
+    encoding = Encoding(
+        args.text_encoder, args.image_encoder, args.cache, args.strict, not args.quiet
+    )
     with hold_folder(args.out):
         report = prepare(
             sources,
             args.out,
             name=args.name,
             rules=rules,
-            encoding=Encoding(args.text_encoder, args.image_encoder, args.cache, args.strict),
+            encoding=encoding,
             unknown_items=args.unknown_items,
             overwrite=args.overwrite,
-            show=lambda line: print(line, file=sys.stderr),
+            show=lambda line: options.say(args, line),
         )
     print(report)
 
@@ -178,7 +181,7 @@ def _sources(args: argparse.Namespace) -> Sources:
         found = Sources(args.interactions)
     else:
         name = args.format or recognise_format(args.folder)
-        print(f"{args.folder}: taken for {name}", file=sys.stderr)
+        options.say(args, f"{args.folder}: taken for {name}")
         found = open_folder(args.folder, name)
     columns = {role: getattr(args, f"{role}_column") for role in Role.OF_INTERACTIONS}
     features = _distinct("--features", args.features)

@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from crane_pyg import ranks
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.experiments import (
@@ -22,6 +22,7 @@ from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import fit, save_model
 from crane_pyg.training.evaluation import HeldOutSplit
+from crane_pyg.training.history import HistoryFile
 from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.metrics import check_metrics
 
@@ -49,7 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train and test one model, print its scores, keep what --out asks for."""
-    with nullcontext() if args.out is None else hold_folder(args.out):
+    writes = args.out is not None and ranks.is_first()
+    with hold_folder(args.out) if writes else nullcontext():
         _run(args)
 
 
@@ -62,9 +64,12 @@ def _run(args: argparse.Namespace) -> None:
     measure = Measurement(args.protocol, options.metrics(args), args.by_degree)
     check_metrics(measure.metrics, data)
     model = construct_model(args.model, data, settings, args.seed)
-    if args.out is not None:
-        claim_folder(args.out / "run.json", _identity(args, settings, dataset))
-    print(dataset.report, file=sys.stderr)
+    written = args.out if ranks.is_first() else None
+    if written is not None:
+        claim_folder(written / "run.json", _identity(args, settings, dataset))
+    ranks.barrier()  # what the first rank refuses none begins
+    options.say(args, dataset.report)
+    history = None if written is None else HistoryFile(written / "history.csv")
     result = fit(
         model,
         data,
@@ -73,26 +78,32 @@ def _run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=device,
         checkpoint=None if args.out is None else args.out / "checkpoint.pt",
-        progress=sys.stderr.isatty(),
+        progress=not args.quiet,
+        callback=history,
     )
     record = {
         "model": args.model,
         "dataset": dataset.name,
         "protocol": args.protocol,
         "seed": args.seed,
+        "world_size": ranks.size(),
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "seconds_per_epoch": result.seconds_per_epoch,
         "peak_memory_mb": result.peak_memory_mb,
         **measure(model, data.to(device)),
     }
+    if history is not None:
+        history.finish()
     if args.out is not None:
         save_model(model, args.model, own, args.out / "model.safetensors")
-        write_text(args.out / "history.csv", result.to_frame().to_csv())
-        write_text(args.out / "result.json", json.dumps(record, indent=2) + "\n")
-    print(_table(record), file=sys.stderr if args.json else sys.stdout)
+    if written is not None:
+        write_text(written / "result.json", json.dumps(record, indent=2) + "\n")
     if args.json:
+        options.say(args, _table(record))
         print(json.dumps(record))
+    else:
+        print(_table(record))
 
 
 def _identity(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> dict[str, Any]:

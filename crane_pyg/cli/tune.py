@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         space = {name: values for name, values in space.items() if name not in given}
     device = options.device(args.device)
     dataset = options.load(args)
-    print(dataset.report, file=sys.stderr)
+    options.say(args, dataset.report)
     search: dict[str, Any] = {
         "space": space,
         "settings": settings,
@@ -71,9 +70,10 @@ def run(args: argparse.Namespace) -> None:
         "device": device,
     }
     plan = plan_search(dataset[0], args.model, **search).describe(trials, args.budget)
-    print(plan, file=sys.stdout if args.dry_run else sys.stderr)
     if args.dry_run:
+        print(plan)
         return
+    options.say(args, plan)
     best = search_settings(
         dataset[0],
         args.model,
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         budget=args.budget,
         about=options.about(args, dataset.name),
-        progress=sys.stderr.isatty(),
+        progress=not args.quiet,
         **search,
     )
     print(json.dumps({args.model: best}, indent=2))

@@ -1,8 +1,10 @@
 """A cache of features, kept by the content that they were made of."""
 
 import hashlib
+import sys
+import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -12,6 +14,8 @@ from tqdm import tqdm
 from crane_pyg.files import write_atomically
 
 BLOCK = 1024
+
+_BETWEEN = 10.0  # seconds between two lines
 
 _DIGEST = np.dtype("V16")
 
@@ -54,7 +58,8 @@ class FeatureCache:
             encode: Called with positions in :obj:`keys`, at most :obj:`block` at a time; returns
                 their rows. A row with a NaN is returned but not kept.
             block (int, optional): Inputs between two files. (default: :obj:`1024`)
-            title (str, optional): The title of a progress bar; none is shown without.
+            title (str, optional): What is encoded, to show how far it is: a bar on a terminal,
+                elsewhere a line every ten seconds; nothing is shown without.
                 (default: :obj:`None`)
 
         Shapes:
@@ -67,9 +72,7 @@ class FeatureCache:
         out = self._read(wanted, found)
         missing = np.flatnonzero(~found)
         missing = missing[np.argsort(first[missing])]  # in the order given
-        for start in tqdm(
-            range(0, len(missing), block), title, disable=title is None, unit="block"
-        ):
+        for start in _shown(range(0, len(missing), block), title):
             part = missing[start : start + block]
             made = np.asarray(encode(first[part].tolist()), dtype=np.float32)
             if out is None:
@@ -108,3 +111,18 @@ class FeatureCache:
                 np.savez(file, keys=keys.view(np.uint8).reshape(len(keys), -1), rows=rows)
 
         write_atomically(self.folder / f"{digest(keys.tobytes()).hex()}.npz", save)
+
+
+def _shown(starts: range, title: str | None) -> Iterator[int]:
+    """Yields the starts of blocks, and tells a person how many there have been."""
+    if title is None or sys.stderr.isatty():
+        yield from tqdm(starts, title, disable=title is None, unit="block")
+        return
+    begin = told = time.monotonic()
+    for done, start in enumerate(starts):
+        now = time.monotonic()
+        if now - told >= _BETWEEN:
+            left = tqdm.format_interval((now - begin) / done * (len(starts) - done))
+            print(f"{title}: {done} of {len(starts)} blocks, {left} left", file=sys.stderr)
+            told = now
+        yield start

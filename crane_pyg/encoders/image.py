@@ -37,7 +37,11 @@ class EncodedImages(NamedTuple):
 
 
 def encode_images(
-    paths: Sequence[Path | None], *, encoder: str = "auto", cache: Path | None = None
+    paths: Sequence[Path | None],
+    *,
+    encoder: str = "auto",
+    cache: Path | None = None,
+    progress: bool = True,
 ) -> EncodedImages:
     """Encodes each picture as a vector; an item without one, or with a broken one, gets zeros.
 
@@ -54,6 +58,7 @@ def encode_images(
             raises. (default: :obj:`'auto'`)
         cache (Path, optional): A folder that keeps what was encoded, by content, to go on where
             a run was killed. (default: :obj:`None`)
+        progress (bool, optional): Whether to show how far it is. (default: :obj:`True`)
 
     Raises:
         ValueError: if no picture can be read, or :obj:`encoder` cannot run here.
@@ -88,7 +93,8 @@ def encode_images(
     features = np.zeros((len(paths), chosen.width), dtype=np.float32)
     if keys:
         kept = FeatureCache(cache, f"{chosen.name} {chosen.version}")
-        rows = kept.rows(keys, encode, block=_BLOCK, title=f"images, {chosen.name}")
+        title = f"images, {chosen.name}" if progress else None
+        rows = kept.rows(keys, encode, block=_BLOCK, title=title)
         features[filled] = np.nan_to_num(rows, copy=False, nan=0.0)
         unreadable |= {i: broken[key] for i, key in zip(filled, keys) if key in broken}
     if not features.any():

@@ -31,7 +31,11 @@ class EncodedTexts(NamedTuple):
 
 
 def encode_texts(
-    texts: Sequence[str], *, encoder: str = "auto", cache: Path | None = None
+    texts: Sequence[str],
+    *,
+    encoder: str = "auto",
+    cache: Path | None = None,
+    progress: bool = True,
 ) -> EncodedTexts:
     r"""Encodes each text as a vector; a text without a word is a row of zeros.
 
@@ -48,6 +52,7 @@ def encode_texts(
         cache (Path, optional): A folder that keeps what was encoded, by content. What the light
             encoder makes depends on all texts, so all must be the same; others keep each text by
             itself and go on where they were killed. (default: :obj:`None`)
+        progress (bool, optional): Whether to show how far a model is. (default: :obj:`True`)
 
     Raises:
         ValueError: if no text has a word, or :obj:`encoder` cannot run here.
@@ -63,7 +68,8 @@ def encode_texts(
     if re.fullmatch(rf"{LIGHT}(-[1-9]\d*)?", encoder):
         rows, encoder = _encode_light(content, encoder, cache)
     else:
-        rows = _encode_sentences(content, encoder, model or _load_sentences(encoder), cache)
+        model = model or _load_sentences(encoder)
+        rows = _encode_sentences(content, encoder, model, cache, progress)
     features = np.zeros((len(texts), rows.shape[1]), dtype=np.float32)
     features[filled] = rows
     return EncodedTexts(features, encoder)
@@ -153,9 +159,12 @@ def _load_sentences(name: str) -> Any:
         raise ValueError(f"The text encoder {name!r} cannot be loaded (got: {error})") from error
 
 
-def _encode_sentences(texts: list[str], name: str, model: Any, cache: Path | None) -> np.ndarray:
+def _encode_sentences(
+    texts: list[str], name: str, model: Any, cache: Path | None, progress: bool
+) -> np.ndarray:
     def encode(block: list[int]) -> np.ndarray:
         return model.encode([texts[i] for i in block], batch_size=64, show_progress_bar=False)
 
     keys = [digest(text.encode("utf-8", "surrogatepass")) for text in texts]
-    return FeatureCache(cache, name).rows(keys, encode, block=_BLOCK, title=f"texts, {name}")
+    title = f"texts, {name}" if progress else None
+    return FeatureCache(cache, name).rows(keys, encode, block=_BLOCK, title=title)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import logging
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.experiments.folder import claim_folder, hold_folder
+from crane_pyg.experiments.forecast import Forecast
 from crane_pyg.experiments.measurement import Measurement
 from crane_pyg.experiments.run_files import (
     describe_error,
@@ -23,8 +25,9 @@ from crane_pyg.experiments.run_files import (
 )
 from crane_pyg.experiments.settings import construct_model, settings_with_defaults, split_settings
 from crane_pyg.files import write_text
-from crane_pyg.training import DEFAULT_METRICS, Metric, fit, save_model
+from crane_pyg.training import DEFAULT_METRICS, TRAINING_DEFAULTS, Metric, fit, save_model
 from crane_pyg.training.evaluation import EvaluationProtocol
+from crane_pyg.training.history import HistoryFile
 from crane_pyg.training.identity import VERSIONS, fingerprint
 from crane_pyg.training.memory import reset_peak_memory
 from crane_pyg.training.metrics import check_metrics
@@ -71,7 +74,7 @@ def run_grid(
             :func:`~crane_pyg.training.evaluate_by_degree`.
         about: how to name the data.
         device: to train on.
-        progress: show a progress bar per run.
+        progress: show how far each run is, as :func:`~crane_pyg.training.fit` does.
 
     Returns:
         one dictionary per run, by model and seed: its scores and costs, and ``run``, how its files
@@ -100,25 +103,38 @@ def run_grid(
             held.enter_context(hold_folder(folder))
         claim_folder(out / "compare.json", identity | named)
         runs = {}
-        order = list(itertools.product(seeds, settings))  # a seed is whole before the next one
-        for count, (seed, label) in enumerate(order, start=1):
+        paths = {  # a seed is whole before the next one
+            (seed, label): (shared or out / "runs")
+            / (
+                f"{label}-{seed}.json"
+                if shared is None and label not in models
+                else f"{_name(identity, models.get(label, label), seed, settings[label])}.json"
+            )
+            for seed, label in itertools.product(seeds, settings)
+        }
+        forecast = Forecast([label for (_, label), path in paths.items() if not path.exists()])
+        if forecast.labels:
+            most = max(own.get("epochs", TRAINING_DEFAULTS.epochs) for own in settings.values())
+            logger.info("%s", forecast.announce(len(paths), most))
+        for count, ((seed, label), path) in enumerate(paths.items(), start=1):
             model = models.get(label, label)
             key = {"model": model, "seed": seed}
             name = {"label": label} if label in models else {}
-            own_name = shared is None and label not in models
-            file = f"{label}-{seed}" if own_name else _name(identity, key, settings[label])
-            path = (shared or out / "runs") / f"{file}.json"
             full = {"settings": settings_with_defaults(model, settings[label])}
             made_from, keeps = identity | key | full, label in keep
             try:
                 run = read_run(path, made_from, weights=keeps)
                 if run is None or not measure.is_in(run):
-                    logger.info("%s, seed %d (%d of %d)", label, seed, count, len(order))
+                    logger.info("%s, seed %d (%d of %d)", label, seed, count, len(paths))
+                    forecast.begin(label)
+                    start = time.perf_counter()
                     scores = _run(
                         data, key, settings[label], path, measure, device, progress, keeps
                     )
                     run = {**key, **(about or {}), "protocol": protocol, **scores}
                     write_run(path, made_from, run)
+                    took = forecast.note(label, time.perf_counter() - start)
+                    logger.info("%s, seed %d %s", label, seed, took)
                 path.with_suffix(".pt").unlink(missing_ok=True)
                 # Settings as given here, were the run another grid's.
                 runs[label, seed] = name | run | {"settings": dict(settings[label])}
@@ -133,16 +149,16 @@ def run_grid(
     return rows
 
 
-def _name(identity: Mapping[str, Any], key: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def _name(identity: Mapping[str, Any], model: str, seed: int, settings: Mapping[str, Any]) -> str:
     """A name that equal runs share, whether a setting at its default is given or left out."""
     depends_on = {
         "data": identity["data"]["fingerprint"],
         "protocol": identity["protocol"],
         "versions": identity["versions"],
-        "settings": settings_with_defaults(key["model"], settings),
+        "settings": settings_with_defaults(model, settings),
     }
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
-    return f"{key['model']}-{key['seed']}-{digest}"
+    return f"{model}-{seed}-{digest}"
 
 
 def _run(
@@ -158,7 +174,7 @@ def _run(
     reset_peak_memory(torch.device(device))
     model = construct_model(key["model"], data, settings, key["seed"])
     own, loop = split_settings(settings)
-    checkpoint = path.with_suffix(".pt")
+    checkpoint, history = path.with_suffix(".pt"), path.with_suffix(".csv")
     train = partial(
         fit,
         model,
@@ -170,8 +186,8 @@ def _run(
         checkpoint=checkpoint,
         progress=progress,
     )
-    result = train_anew_if_damaged(checkpoint, train)
-    write_text(path.with_suffix(".csv"), result.to_frame().to_csv())
+    result = train_anew_if_damaged(checkpoint, lambda: train(callback=HistoryFile(history)))
+    write_text(history, result.to_frame().to_csv())
     if keep:
         save_model(model, key["model"], own, path.with_suffix(".safetensors"))
     return {

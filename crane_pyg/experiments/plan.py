@@ -55,6 +55,7 @@ class SearchPlan:
         if budget is not None:
             most, fewest = (min(count, int(budget / max(x, 1e-9))) for x in (low, high))
             lines.append(f"{budget:g} s of training: {_span(fewest, most)} of them, more if pruned")
+        lines.append("fewer trials or epochs, a budget or less patience make it shorter")
         return "\n".join(lines)
 
 

@@ -75,7 +75,7 @@ def search_settings(
         seed: decides on the search and on every training.
         about: how to name the data.
         device: to train on.
-        progress: show a progress bar per trial.
+        progress: show how far each trial is, as :func:`~crane_pyg.training.fit` does.
 
     Returns:
         the best settings, all of them.

@@ -9,7 +9,9 @@ from torch_geometric.data import HeteroData
 from crane_pyg.encoders import WordProjection
 from crane_pyg.export.card import model_card
 from crane_pyg.export.fold_in import fold_in_arrays
+from crane_pyg.export.item_graph import item_graph_arrays
 from crane_pyg.export.looks import look_arrays
+from crane_pyg.export.neighbours import neighbour_arrays
 from crane_pyg.nn.linear import DenseItemToItem, ItemToItem, SparseItemToItem
 from crane_pyg.nn.models import CRANE, DGVAE, Recommender
 from crane_pyg.nn.models.solved import LinearRecommender
@@ -92,7 +94,11 @@ def export_model(
         arrays |= vectors
         note |= scored
     note["modalities"], looks = look_arrays(data)
-    arrays |= looks
+    note["graph"], layers, edges_of_items = item_graph_arrays(model, data)
+    graph = None if note["graph"] is None else getattr(model, "item_graph", None)
+    note["neighbours"], found = neighbour_arrays(graph, data)
+    arrays |= looks | layers | found
+    rows |= edges_of_items
     _check_finite(arrays)
     card = model_card(note, num_users, num_items)
     write_artefact(out, note, as_arrays(lists, rows, **arrays), card)
@@ -105,10 +111,12 @@ def _vectors(model: Recommender, data: HeteroData) -> tuple[dict[str, np.ndarray
         note = {"similarity": "logaddexp", "blocks": model.items.prototype.num_embeddings}
     elif model.objective is not None:
         note["similarity"] = model.objective.ranking.similarity
+    norms: dict[str, np.ndarray] = {}
     if note["similarity"] == "cosine":
+        norms = {"user_norm": user.norm(dim=1).numpy(), "item_norm": item.norm(dim=1).numpy()}
         user, item = unit_rows(user), unit_rows(item)
     note["fold_in"], arrays = fold_in_arrays(model, data, user, item)
-    return {"user": user.numpy(), "item": item.numpy(), **arrays}, note
+    return {"user": user.numpy(), "item": item.numpy(), **norms, **arrays}, note
 
 
 def _linear(model: Recommender) -> tuple[ItemToItem | None, float]:

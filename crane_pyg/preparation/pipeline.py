@@ -39,12 +39,14 @@ class Encoding(NamedTuple):
         cache (Path, optional): A folder that keeps what was encoded. (default: :obj:`None`)
         strict (bool, optional): Whether a picture that cannot be read is an error, rather than
             an item without a picture. (default: :obj:`False`)
+        progress (bool, optional): Whether to show how far it is. (default: :obj:`True`)
     """
 
     text: str = "auto"
     image: str = "auto"
     cache: Path | None = None
     strict: bool = False
+    progress: bool = True
 
 
 class _Modality(NamedTuple):
@@ -191,7 +193,9 @@ def _computed(
 
 
 def _texts(texts: list[str], encoding: Encoding) -> _Modality:
-    features, encoder = encode_texts(texts, encoder=encoding.text, cache=encoding.cache)
+    features, encoder = encode_texts(
+        texts, encoder=encoding.text, cache=encoding.cache, progress=encoding.progress
+    )
     return _Modality(features, encoder, int((~items_with(features)).sum()))
 
 
@@ -206,7 +210,9 @@ def _images(
     pictures: list[Path | None], chosen: Selection, encoding: Encoding, unreadable: dict[str, str]
 ) -> _Modality:
     paths = [pictures[number] for number in chosen.raw_item]
-    found = encode_images(paths, encoder=encoding.image, cache=encoding.cache)
+    found = encode_images(
+        paths, encoder=encoding.image, cache=encoding.cache, progress=encoding.progress
+    )
     unreadable |= {chosen.items[i]: reason for i, reason in sorted(found.unreadable.items())}
     if unreadable and encoding.strict:
         first = min(found.unreadable)

@@ -3,7 +3,8 @@
 Needs numpy, and neither torch nor the data that the model was trained on.
 """
 
+from crane_pyg.serving.explain import Contribution, Explanation
 from crane_pyg.serving.ranking import Ranking, UnknownIdError
 from crane_pyg.serving.recommender import Recommender
 
-__all__ = ["Ranking", "Recommender", "UnknownIdError"]
+__all__ = ["Contribution", "Explanation", "Ranking", "Recommender", "UnknownIdError"]

@@ -42,8 +42,8 @@ class LinearFoldIn:
         return np.asarray(out)
 
     def extended(self, rows: Array) -> "LinearFoldIn":
-        """With items added, of which the first table has ``rows``, and the others zeros."""
-        added = [rows, *(np.zeros_like(rows) for _ in self.tables[1:])]
+        """With items added, of which the last table has ``rows``, and the others zeros."""
+        added = [*(np.zeros_like(rows) for _ in self.tables[1:]), rows]
         tables = tuple(np.concatenate(pair) for pair in zip(self.tables, added, strict=True))
         return LinearFoldIn(tables, self.shifts, self.powers, self.constant)
 

@@ -49,3 +49,11 @@ def numbers_of(number: Mapping[str, int], names: Iterable[str], what: str) -> Ar
             f"{', '.join(map(shown, unknown[:5]))})"
         )
     return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def check_request(k: int, content_weight: float | None) -> None:
+    """Refuse numbers that no request can have; raises a :class:`ValueError`."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1 (got {k})")
+    if content_weight is not None and not 0 <= content_weight <= 1:
+        raise ValueError(f"content_weight must lie between 0 and 1 (got {content_weight})")

@@ -7,8 +7,10 @@ import numpy as np
 from typing_extensions import Self
 
 from crane_pyg.choices import check_choice
+from crane_pyg.serving.added import with_items
 from crane_pyg.serving.artefact import CARD, Artefact
-from crane_pyg.serving.ranking import Ranking, numbers_of
+from crane_pyg.serving.explain import Explanation, explain
+from crane_pyg.serving.ranking import Ranking, check_request, numbers_of
 from crane_pyg.serving.rows import Array
 from crane_pyg.serving.scores import Scores
 from crane_pyg.serving.scoring import best
@@ -143,7 +145,7 @@ class Recommender:
         known = [name for name in asked if name in self._user_number]
         if unknown == "raise" and len(known) < len(asked):
             numbers_of(self._user_number, asked, "user")
-        _check(k, content_weight)
+        check_request(k, content_weight)
         allowed = self._allowed(items, exclude)
         numbers = numbers_of(self._user_number, known, "user")
         found: dict[str, Ranking] = {}
@@ -183,7 +185,7 @@ class Recommender:
             ValueError: if the history is empty, or a number out of range.
         """
         history = self.item_numbers(dict.fromkeys(item_ids))
-        _check(k, content_weight)
+        check_request(k, content_weight)
         (score,) = self._scores([self._scores.taste_for(history)], content_weight)
         allowed = self._allowed(items, exclude)
         return self._ranking(score, k, allowed, history if filter_seen else _NONE)
@@ -209,13 +211,61 @@ class Recommender:
         """
         content = ["content", *self.modalities] if self.modalities else []
         check_choice("by", by, ["behaviour", *content])
-        _check(k, None)
+        check_request(k, None)
         asked = self.item_numbers([items] if isinstance(items, str) else items)
         found = [
             self._ranking(self._scores.resemblance(item, by), k, None, np.array([item]))
             for item in map(int, asked)
         ]
         return found[0] if isinstance(items, str) else found
+
+    def explain(self, user_or_history: str | Sequence[str], item: str) -> Explanation:
+        """Where the score of an item comes from: what was taken, over which edges, how much.
+
+        Args:
+            user_or_history: the id of a user, or the ids of the items that somebody took.
+            item: the id of the item that is scored.
+
+        Raises:
+            UnknownIdError: if a user or an item is unknown.
+            ValueError: if the model's scores are no sums.
+        """
+        (number,) = self.item_numbers([item])
+        if isinstance(user_or_history, str):
+            (user,) = numbers_of(self._user_number, [user_or_history], "user")
+            taste = self._scores.taste_of(int(user))
+        else:
+            taste = self._scores.taste_for(self.item_numbers(dict.fromkeys(user_or_history)))
+        return explain(self._scores, taste, int(number))
+
+    def add_items(
+        self,
+        features: Mapping[str, Any],
+        ids: Sequence[str],
+        *,
+        titles: Sequence[str] | None = None,
+        pictures: Sequence[str] | None = None,
+    ) -> Self:
+        """The same shop with items that nobody has taken yet, ranked beside the others.
+
+        An item's vector is what the model's item graph gives an item without interactions; items
+        added are no neighbours that pass anything on. A model without such a graph gives it the
+        mean of its ten nearest by content.
+
+        Args:
+            features: by modality ``[n, width]``, as the model was trained on them; a modality left
+                out, or a row of zeros, is one that the item lacks.
+            ids: new ids.
+            titles, pictures: as the artefact has them. (default: none)
+
+        Returns:
+            another recommender; this one stays as it is.
+
+        Raises:
+            ValueError: if an id is not new, features do not fit, or the model has no vectors.
+        """
+        tables = with_items(self.tables, features, list(ids), titles, pictures)
+        return type(self)(tables, self.about, self.card)
 
     def _allowed(self, items: Iterable[str] | None, exclude: Iterable[str] | None) -> Array | None:
         """Which items may be ranked, ``[N]`` bool; ``None`` if all may."""
@@ -247,10 +297,3 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 def _all(texts: Sequence[str]) -> Iterable[str]:
     return getattr(texts, "all", lambda: texts)()
-
-
-def _check(k: int, content_weight: float | None) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1 (got {k})")
-    if content_weight is not None and not 0 <= content_weight <= 1:
-        raise ValueError(f"content_weight must lie between 0 and 1 (got {content_weight})")

@@ -11,10 +11,17 @@ from crane_pyg.serving.tables import Tables
 
 @dataclass(frozen=True)
 class Taste:
-    """What is known of somebody: a vector, where the model has them, and what they took."""
+    """What is known of somebody.
+
+    Args:
+        vector: theirs, ``[d]``, where the model has vectors.
+        history: what they took, ``[n]``.
+        length: of the vector before it was made one; 1 where it was not.
+    """
 
     vector: Array | None
     history: Array
+    length: float = 1.0
 
 
 class Scores:
@@ -51,7 +58,11 @@ class Scores:
         """What is known of a user, by number."""
         tables = self.tables
         history = tables.seen.indices(user)[: int(tables.trained[user])]
-        return Taste(None if tables.vectors is None else tables.vectors.user[user], history)
+        vectors = tables.vectors
+        if vectors is None:
+            return Taste(None, history)
+        length = 1.0 if vectors.user_norm is None else float(vectors.user_norm[user]) or 1.0
+        return Taste(vectors.user[user], history, length)
 
     def taste_for(self, history: Array) -> Taste:
         """What is known of somebody who took some items, by their numbers."""
@@ -61,7 +72,9 @@ class Scores:
         if vectors is None:
             return Taste(None, history)
         vector = vectors.fold_in.vector([int(item) for item in history])
-        return Taste(unit_rows(vector) if vectors.similarity == "cosine" else vector, history)
+        if vectors.similarity != "cosine":
+            return Taste(vector, history)
+        return Taste(unit_rows(vector), history, float(np.linalg.norm(vector)) or 1.0)
 
     def own(self, tastes: Sequence[Taste]) -> Array | None:
         """``[B, N]`` what the vectors say; ``None`` for a model without vectors."""

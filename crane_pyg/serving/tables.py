@@ -2,10 +2,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from crane_pyg.choices import check_choice
 from crane_pyg.serving.artefact import Artefact
 from crane_pyg.serving.content import Look, read_looks
 from crane_pyg.serving.fold_in import FoldIn, read_fold_in
+from crane_pyg.serving.item_graph import ItemGraph, read_item_graph
+from crane_pyg.serving.neighbours import Finder, read_neighbours
 from crane_pyg.serving.rows import Array, Rows
 from crane_pyg.serving.scoring import Similarity
 
@@ -16,6 +20,7 @@ class Vectors:
 
     Shapes:
         - **user:** ``[M, d]``, **item:** ``[N, d]``; of length one, where cosines are compared
+        - **user_norm:** ``[M]``, **item_norm:** ``[N]``, what their lengths were then
     """
 
     user: Array
@@ -23,6 +28,22 @@ class Vectors:
     similarity: Similarity
     blocks: int
     fold_in: FoldIn
+    user_norm: Array | None = None
+    item_norm: Array | None = None
+
+    def norm_of(self, item: int) -> float:
+        """The length of an item's vector where it was made one, else 1."""
+        return 1.0 if self.item_norm is None else float(self.item_norm[item]) or 1.0
+
+    def raw_item(self, item: int) -> Array:
+        """An item's vector as long as it was, ``[d]`` float64."""
+        vector = np.asarray(self.item[item], dtype=np.float64)
+        return vector if self.item_norm is None else vector * float(self.item_norm[item])
+
+    def raw_items(self, items: Array) -> Array:
+        """The vectors of some items, as long as they were, ``[n, d]``."""
+        rows = np.asarray(self.item[items])
+        return rows if self.item_norm is None else rows * self.item_norm[items, None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,8 @@ class Tables:
         linear: what items say for items, ``[N, N]``, where the model has that.
         share: of the linear scores, where there are both.
         looks: what items are like, by modality.
+        graph: what vectors of items have of their neighbours, where the model has that.
+        finder: what finds the neighbours of items that are added later.
     """
 
     user_ids: Sequence[str]
@@ -53,6 +76,8 @@ class Tables:
     linear: Rows | Array | None
     share: float
     looks: dict[str, Look]
+    graph: ItemGraph | None
+    finder: Finder
 
 
 def read_tables(artefact: Artefact) -> Tables:
@@ -84,6 +109,8 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
             about["similarity"],
             int(about["blocks"]),
             read_fold_in(artefact, about["fold_in"], item),
+            artefact.array("user_norm", num_users) if "user_norm" in artefact else None,
+            artefact.array("item_norm", num_items) if "item_norm" in artefact else None,
         )
     linear: Rows | Array | None = None
     if "linear" in artefact:
@@ -93,6 +120,8 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
     if vectors is None and linear is None:
         raise ValueError(f"'{artefact.folder}' must hold 'item' or 'linear' (got neither)")
     seen = artefact.rows("seen", num_users, num_items)
+    looks = read_looks(artefact, about["modalities"], num_items)
+    width = 0 if vectors is None else vectors.item.shape[1]
     return Tables(
         user_ids,
         item_ids,
@@ -104,5 +133,7 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
         vectors,
         linear,
         float(about["share"]),
-        read_looks(artefact, about["modalities"], num_items),
+        looks,
+        read_item_graph(artefact, about["graph"], num_items, width),
+        read_neighbours(artefact, about["neighbours"], looks, num_items),
     )

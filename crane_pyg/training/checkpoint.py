@@ -6,7 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crane_pyg import ranks
+from crane_pyg.nn.models import Recommender
 from crane_pyg.seals import check_stream_seal, write_stream_sealed
+from crane_pyg.training.division import (
+    own_optimizer_state,
+    own_state,
+    whole_optimizer_state,
+    whole_state,
+)
 from crane_pyg.training.identity import differences
 from crane_pyg.training.result import FitResult
 
@@ -14,7 +22,8 @@ from crane_pyg.training.result import FitResult
 class Checkpoint:
     """A file that a killed run resumes from: weights, optimiser, random states, history.
 
-    It ends with a checksum, behind what ``torch.load`` reads.
+    It ends with a checksum, behind what ``torch.load`` reads. Of several ranks the first writes it,
+    with all columns; any number of them goes on from it, each of which reads it.
 
     Args:
         path: where the file lies, or is to lie.
@@ -25,7 +34,7 @@ class Checkpoint:
 
     def save(
         self,
-        model: torch.nn.Module,
+        model: Recommender,
         optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
@@ -43,21 +52,23 @@ class Checkpoint:
             best_state: the weights of the best epoch so far.
         """
         state = {
-            "model": model.state_dict(),
-            "optimizer": None if optimizer is None else optimizer.state_dict(),
+            "model": whole_state(model, model.state_dict()),
+            "optimizer": optimizer and whole_optimizer_state(model, optimizer),
             "device": generator.device.type,
             "sampler_rng": generator.get_state(),
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if generator.device.type == "cuda" else None,
             "result": vars(result),
             "identity": identity,
-            "best": best_state,
+            "best": whole_state(model, best_state),
         }
-        write_stream_sealed(self.path, lambda file: torch.save(state, file))
+        if ranks.is_first():
+            write_stream_sealed(self.path, lambda file: torch.save(state, file))
+        ranks.barrier()
 
     def load(
         self,
-        model: torch.nn.Module,
+        model: Recommender,
         optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         result: FitResult,
@@ -84,11 +95,11 @@ class Checkpoint:
                 f"place (got, as saved and now: {differing})"
             )
         try:
-            model.load_state_dict(state["model"])
+            model.load_state_dict(own_state(model, state["model"]))
         except RuntimeError as error:
             raise ValueError(f"'{self.path}' belongs to another model: {error}") from error
         if optimizer is not None:
-            optimizer.load_state_dict(state["optimizer"])
+            optimizer.load_state_dict(own_optimizer_state(model, optimizer, state["optimizer"]))
         vars(result).update(state["result"])
         torch.set_rng_state(state["torch_rng"])
         if state["device"] == generator.device.type:
@@ -97,4 +108,4 @@ class Checkpoint:
                 torch.cuda.set_rng_state(state["cuda_rng"])
         else:  # one device's generator cannot go on where another's stopped
             generator.manual_seed(identity["seed"] + len(result.history))
-        return state["best"]
+        return own_state(model, state["best"])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
 from crane_pyg.schema import USER_TO_ITEM
@@ -99,14 +100,18 @@ def rank(
         score_of = model.scorer(data)
     model.train(training)
     finite = torch.ones((), dtype=torch.bool, device=users.device)
-    blocks = zip(torch.split(users, batch_size), _blocks(batch_size, users, hidden), strict=True)
-    for block, (row, item) in blocks:
+    several = batch_size * ranks.size()  # users, whom ranks share out
+    for block, (row, item) in zip(
+        torch.split(users, several), _blocks(several, users, hidden), strict=True
+    ):
+        own = ranks.share(block.numel())
         with torch.no_grad():
-            score = score_of(block)
-        score[row, item] = -torch.inf
-        top = score.topk(k)
-        finite &= (top.values < torch.inf).all()  # to topk NaN is greater than any number
-        yield top.indices, top.values
+            score = score_of(block[own])
+        here = (row >= own.start) & (row < own.stop)
+        score[row[here] - own.start, item[here]] = -torch.inf
+        value, index = (ranks.gather_shares(x, block.numel()) for x in score.topk(k))
+        finite &= (value < torch.inf).all()  # to topk NaN is greater than any number
+        yield from zip(*(torch.split(x, batch_size) for x in (index, value)), strict=True)
     if not finite:
         raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
 

@@ -11,17 +11,19 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.seed import seed_everything
-from tqdm.auto import tqdm
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.ranges import check_range
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
+from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.progress import Progress
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
 
@@ -54,6 +56,10 @@ def fit(
     Two runs with one seed are identical bit for bit on a CPU with the same number of threads, also
     where one of them was killed and resumed. Seeds torch's global random state.
 
+    Within :func:`~crane_pyg.ranks.together` all ranks call this with the same arguments, and train
+    one model: each ends with its columns of the embeddings. :func:`evaluate`, :func:`recommend` and
+    :func:`save_model` take it as it is.
+
     Args:
         model: trained in place; ends in evaluation mode with its best weights.
         data: the graph; moved to ``device``.
@@ -69,7 +75,8 @@ def fit(
         checkpoint: file that is rewritten after every epoch; where it exists already, training
             goes on from it, also on another device, or with another ``epochs`` or ``patience``
             that would have come to the same best epoch so far.
-        progress: show a progress bar.
+        progress: show how far it is: a bar on a terminal or in a notebook, elsewhere a line per
+            epoch on standard error.
         callback: called with each row of the history, once it is saved, and first with those that
             the checkpoint holds already; training stops where it returns true, and what it raises
             ends it.
@@ -96,6 +103,7 @@ def fit(
     if device is None:
         device = next(itertools.chain(model.parameters(), model.buffers())).device
     device = torch.device(device)
+    divide(model)
     model, data = model.to(device), data.to(device)
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
@@ -128,24 +136,25 @@ def fit(
     if store is not None:
         identity |= {"model": describe_model(model), "data": fingerprint(data)}
         identity["versions"] = VERSIONS
-        if store.path.exists():
-            best_state = store.load(model, optimizer, generator, result, identity)
-            if not result.begins(epochs, patience, eval_every):
-                raise ValueError(
-                    f"'{store.path}' holds {result.epochs} epochs of another length of training; "
-                    f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
-                )
-            if callback is not None:
-                for row in result.history:
-                    is_stopped |= bool(callback(row))
+    ranks.check_alike("data and settings", identity)
+    if store is not None and store.path.exists():
+        best_state = store.load(model, optimizer, generator, result, identity)
+        if not result.begins(epochs, patience, eval_every):
+            raise ValueError(
+                f"'{store.path}' holds {result.epochs} epochs of another length of training; "
+                f"remove it to start anew (got {epochs=}, {patience=}, {eval_every=})"
+            )
+        if callback is not None:
+            for row in result.history:
+                is_stopped |= bool(callback(row))
 
-    bar = tqdm(total=epochs, initial=result.epochs, disable=not progress, unit="epoch")
-    with bar:
+    with Progress(result, epochs, shown=progress and ranks.is_first()) as shown:
         while (
             not is_stopped and result.epochs < epochs and result.evaluations_since_best < patience
         ):
             epoch = result.epochs + 1
             row = {"epoch": float(epoch), **run_epoch()}
+            ranks.make_alike(replicated(model))  # sums of a GPU differ in their last digits
             loss = row.get("loss", 0.0)
             if not math.isfinite(loss):
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")
@@ -158,8 +167,7 @@ def fit(
             result.peak_memory_mb = max(result.peak_memory_mb, peak_memory_mb(device))
             if store is not None:
                 store.save(model, optimizer, generator, result, identity, best_state)
-            bar.update()
-            bar.set_postfix({"loss": f"{loss:.4f}", monitor: f"{result.best_score:.4f}"})
+            shown.update()
             is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)
     model.eval()

@@ -8,16 +8,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch_geometric.data import HeteroData
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.limits import parse_json
 from crane_pyg.nn.models import MODELS, Recommender
 from crane_pyg.seals import BLANK, read_sealed, write_sealed
+from crane_pyg.training.division import whole_state
 
 
 def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Path | str) -> None:
     """Write the weights as safetensors, with what :func:`load_model` needs to build the model.
 
-    The metadata hold a checksum, too; whatever reads safetensors reads the file.
+    The metadata hold a checksum, too; whatever reads safetensors reads the file. Of several ranks
+    all call this, and the first writes.
 
     Args:
         model: trained.
@@ -27,7 +30,9 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
     """
     everything = json.dumps(settings | dict(model.resolved))
     metadata = {"model": name, "settings": everything, "checksum": BLANK}
-    write_sealed(path, save(model.state_dict(), metadata))
+    state = whole_state(model, model.state_dict())
+    if ranks.is_first():
+        write_sealed(path, save(state, metadata))
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:

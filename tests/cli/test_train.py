@@ -13,8 +13,8 @@ from crane_pyg.training import evaluate, load_model
 
 SHORT = ["--epochs", "2", "--device", "cpu"]
 KEYS = [
-    *("model", "dataset", "protocol", "seed", "epochs", "best_epoch", "seconds_per_epoch"),
-    *("peak_memory_mb", "val", "test"),
+    *("model", "dataset", "protocol", "seed", "world_size", "epochs", "best_epoch"),
+    *("seconds_per_epoch", "peak_memory_mb", "val", "test"),
 ]
 METRIC_ORDER = ["Recall@10", "NDCG@10", "Recall@20", "NDCG@20"]
 METRICS = set(METRIC_ORDER)
@@ -106,6 +106,27 @@ def test_out_holds_everything_and_a_second_call_trains_no_more(capsys, tmp_path)
     longer = pd.read_csv(files["history.csv"], index_col="epoch")
     assert len(longer) == 3
     assert longer.iloc[:2].equals(history)
+
+
+def test_a_run_in_the_background_says_how_far_it_is(capsys):
+    main(["train", "tiny", "--model", "lightgcn", *SHORT, "--json"])
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert [line[:14] for line in err.splitlines() if line.startswith("epoch ")] == [
+        *("epoch 1 of 2: ", "epoch 2 of 2: ")
+    ]
+
+
+def test_quiet_leaves_the_result_alone(capsys):
+    argv = ["train", "tiny", "--model", "lightgcn", *SHORT, "--quiet"]
+    main(argv)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("lightgcn on tiny")
+    main([*argv, "--json"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert json.loads(out)["epochs"] == 2
 
 
 def test_settings_reach_the_model(capsys, tmp_path):

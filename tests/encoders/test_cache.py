@@ -85,3 +85,18 @@ def test_who_is_killed_goes_on(tmp_path, killed):
     rows = FeatureCache(tmp_path, "a").rows(KEYS, encoder, block=3)
     assert encoder.asked == [6, 7, 8, 9]
     assert rows.tolist() == [[i, 1] for i in range(10)]
+
+
+def test_a_long_run_says_how_far_it_is(capsys, monkeypatch):
+    clock = iter([0.0, *(6.0 * n for n in range(10))])
+    monkeypatch.setattr("crane_pyg.encoders.cache.time.monotonic", lambda: next(clock))
+    FeatureCache(None, "a").rows(KEYS, Encoder(), block=1, title="texts, a")
+    assert capsys.readouterr().err.splitlines() == [
+        f"texts, a: {done} of 10 blocks, {left} left"
+        for done, left in ((2, "00:48"), (4, "00:36"), (6, "00:24"), (8, "00:12"))
+    ]
+    FeatureCache(None, "a").rows(KEYS, Encoder(), block=1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    FeatureCache(None, "a").rows(KEYS, Encoder(), block=1, title="texts, a")
+    assert "texts, a: 100%" in capsys.readouterr().err

@@ -78,6 +78,8 @@ def test_a_killed_run_goes_on_from_its_last_epoch(checkerboard, tmp_path, monkey
     monkeypatch.setattr(LightGCN, "start_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run_grid(checkerboard, models, [1], tmp_path / "killed")
+    (history,) = (tmp_path / "killed" / "runs").glob("*.csv")
+    assert len(pd.read_csv(history)) >= 1
     assert (tmp_path / "killed" / "runs" / "lightgcn-1.pt").exists()
     again = run_grid(checkerboard, models, [1], tmp_path / "killed")
     assert len(epochs) == 3 + 2
@@ -214,3 +216,15 @@ def test_an_edge_more_is_another_graph(checkerboard):
     edges = other[USER_TO_ITEM].test_edge_label_index
     other[USER_TO_ITEM].test_edge_label_index = torch.cat([edges, edges[:, :1]], dim=1)
     assert fingerprint(other) != fingerprint(checkerboard)
+
+
+def test_it_says_what_begins_and_what_is_left(checkerboard, tmp_path, caplog):
+    caplog.set_level("INFO", logger="crane_pyg.experiments.grid")
+    for seeds in ([1], [1, 2]):
+        run_grid(checkerboard, settings("lightgcn"), seeds, tmp_path)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith("1 runs of at most 2 epochs; fewer models, seeds")
+    assert said[1:3] == ["lightgcn, seed 1 (1 of 1)", "lightgcn, seed 1 took 00:00"]
+    assert said[3].startswith("2 runs of at most 2 epochs, 1 of them done; ")
+    run_grid(checkerboard, settings("lightgcn"), [1, 2], tmp_path)
+    assert len(caplog.records) == len(said) == 6

@@ -18,8 +18,9 @@ def test_it_says_what_would_be_tried():
         "42 to 500 s",
         "4 trials, 168 to 2000 s at most",
         "900 s of training: 1 to 6 of them, more if pruned",
+        "fewer trials or epochs, a budget or less patience make it shorter",
     ]
-    assert len(plan.describe().splitlines()) == 6
+    assert len(plan.describe().splitlines()) == 7
 
 
 def test_one_epoch_is_timed(checkerboard, monkeypatch):

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.typing import Adj, OptTensor, Size
 
+from crane_pyg.nn.columns import Columns
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.ops import CSRGraph
 
@@ -42,6 +43,7 @@ class BipartiteConv(WeightedSumConv):
         self.in_channels = in_channels
         self.out_channels = out_channels or in_channels
         self.act = act
+        self.columns = Columns()
         self.lin = (
             None
             if in_channels is None
@@ -63,7 +65,7 @@ class BipartiteConv(WeightedSumConv):
     ) -> Tensor:
         src, dst = (x, x) if isinstance(x, Tensor) else x
         if self.lin is not None:
-            src = self.lin(src)
+            src = self.columns.across(self.lin, src)
         out = super().forward((src, dst), edge_index, edge_weight, size)
         return out if self.act is None else self.act(out)
 

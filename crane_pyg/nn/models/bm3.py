@@ -71,6 +71,7 @@ class BM3(Recommender):
     """
 
     takes_ranking: ClassVar[bool] = False
+    tables = ("user_embedding", "item_embedding")
     presets = {  # noqa: RUF012 (read only)
         "baby": _tuned(1, dropout=0.5, l2=0.1),
         "sports": _tuned(1, dropout=0.5, l2=0.01),
@@ -119,7 +120,8 @@ class BM3(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._collaborate(data)
-        return self.predictor(user), self.predictor(item)
+        across = self.columns.across
+        return across(self.predictor, user), across(self.predictor, item)
 
     def _collaborate(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self.user_embedding.weight, self.item_embedding.weight
@@ -135,6 +137,7 @@ class BM3(Recommender):
     @single_precision
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         all_users, all_items = self._collaborate(data)
+        all_users, all_items = self.columns.whole(all_users, all_items)  # their norms, too
         e_user, e_item = F.embedding(user, all_users), F.embedding(pos, all_items)
         user_view, item_view = self._view(e_user), self._view(e_item)
         from_user, from_item = self.predictor(e_user), self.predictor(e_item)

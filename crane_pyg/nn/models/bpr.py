@@ -35,6 +35,7 @@ class BPR(Recommender):
 
     objective: Objective
     propagates: ClassVar[bool] = False
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class BPR(Recommender):
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         items = torch.stack([pos, neg])
-        e_user, e_item = self.user_embedding(user), self.item_embedding(items)
+        e_user, e_item = self.columns.whole(self.user_embedding(user), self.item_embedding(items))
         return self.objective(Triplets(e_user, e_item, user, items), embeddings=[e_user, *e_item])
 
     def __repr__(self) -> str:

@@ -69,6 +69,7 @@ class CRANE(Recommender):
 
     objective: Objective
     presets = PRESETS
+    tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
     fit_defaults = {"lr": 3e-3, "patience": 12}  # noqa: RUF012 (declared by the base)
 
@@ -168,7 +169,8 @@ class CRANE(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         ranked = self.views(data).ranked(apart=self.semantic_embedding is not None)
         if len(ranked) > 1 and self.objective.ranking.similarity == "cosine":
-            ranked = [(unit_rows(user), unit_rows(item)) for user, item in ranked]
+            unit = partial(self.columns.across, unit_rows)
+            ranked = [(unit(user), unit(item)) for user, item in ranked]
         users, items = zip(*ranked, strict=True)
         return torch.cat(users, dim=1), torch.cat(items, dim=1)
 
@@ -192,12 +194,18 @@ class CRANE(Recommender):
         e_user, e_item = self.encoder(self.user_embedding.weight, self._own(graphs), graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
-        similar = self.item_graph(data)
+        similar = self.columns.graph(self.item_graph(data))
         h_item = e_item if self.semantic_embedding is None else self.semantic_embedding.weight
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
         taken = self._taken((graphs[1].weight,), graphs[1].unweighted)
-        h_user = self.semantic_profile(h_item, taken)
+
+        def profile(items: Tensor) -> Tensor:
+            users: Tensor = self.semantic_profile(items, taken)
+            return users
+
+        mixes = self.semantic_profile.profile == "attention"  # others go column by column
+        h_user = self.columns.across(profile, h_item) if mixes else profile(h_item)
         return Views(e_user, h_user, e_item, h_item)
 
     def _own(self, graphs: tuple[CSRGraph, CSRGraph]) -> Tensor:
@@ -227,18 +235,19 @@ class CRANE(Recommender):
         find = partial(torch.unique, return_inverse=True) if contrast else distinct
         item = torch.stack([pos, neg])
         (users, user_row), (items, item_rows) = find(user), find(item)
-        views = self.views(data).rows(users, items)
+        views = Views(*self.columns.whole(*self.views(data).rows(users, items)))
         batches = [
             Triplets(F.embedding(user_row, z_user), F.embedding(item_rows, z_item), user, item)
             for z_user, z_item in views.ranked(apart=self.semantic_embedding is not None)
         ]
         tables = (self.item_embedding, self.semantic_embedding)
-        rows = [x for table in tables if table is not None for x in table(item)]
+        rows = [table(item) for table in tables if table is not None]
+        e_user, *rows = self.columns.whole(self.user_embedding(user), *rows)
         return self.objective(
             *batches,
             views=views.contrasted(item_rows[0]) if contrast else (),
-            embeddings=[self.user_embedding(user), *rows],
-            parameters=self.parameters(),
+            embeddings=[e_user, *(x for pair in rows for x in pair)],
+            parameters=self.columns.lengths(self.parameters()),
         )
 
     def __repr__(self) -> str:

@@ -64,6 +64,7 @@ class FREEDOM(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class FREEDOM(Recommender):
         graphs = self.thinning(self.user_item_graphs(data))
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
         z_user, z_item = light_gcn_propagation(e_user, e_item, graphs, self.num_layers)
-        similar, h = self.item_graph(data), e_item
+        similar, h = self.columns.graph(self.item_graph(data)), e_item
         for _ in range(self.num_item_layers):
             h = spmm(similar, h)
         return z_user, z_item + h
@@ -133,8 +134,8 @@ class FREEDOM(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        z_user = z_user[user]
-        terms = self.objective(Triplets(z_user, z_item[items], user, items))
+        z_user, z_item = self.columns.whole(z_user[user], z_item[items])
+        terms = self.objective(Triplets(z_user, z_item, user, items))
         if self.feature_weight > 0:
             losses = [self._modality_bpr(data, m, z_user, pos, neg) for m in self.lin]
             terms["modality"] = self.feature_weight * torch.stack(losses).sum()

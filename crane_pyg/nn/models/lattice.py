@@ -58,6 +58,7 @@ class LATTICE(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
     # One for all three of the authors' sets: the defaults of their parser.py.
     presets = dict.fromkeys(
         ("baby", "sports", "clothing"),
@@ -121,10 +122,10 @@ class LATTICE(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         user, item = self._collaborate(data)
-        similar, h = self.item_graph(data), self.item_embedding.weight
+        similar, h = self.columns.graph(self.item_graph(data)), self.item_embedding.weight
         for _ in range(self.num_item_layers):
             h = spmm(similar, h)
-        return user, item + unit_rows(h)
+        return user, item + self.columns.across(unit_rows, h)
 
     def _collaborate(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """LightGCN with self-loops and row sums of one."""
@@ -154,7 +155,7 @@ class LATTICE(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        z_user, z_item = z_user[user], z_item[items]
+        z_user, z_item = self.columns.whole(z_user[user], z_item[items])
         return self.objective(Triplets(z_user, z_item, user, items), embeddings=[z_user, *z_item])
 
     def __repr__(self) -> str:

@@ -33,6 +33,7 @@ class LightGCN(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -70,9 +71,11 @@ class LightGCN(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        batch = Triplets(z_user[user], z_item[items], user, items)
-        embeddings = [self.user_embedding(user), *self.item_embedding(items)]
-        return self.objective(batch, embeddings=embeddings)
+        z_user, z_item, e_user, e_item = self.columns.whole(
+            z_user[user], z_item[items], self.user_embedding(user), self.item_embedding(items)
+        )
+        batch = Triplets(z_user, z_item, user, items)
+        return self.objective(batch, embeddings=[e_user, *e_item])
 
     def __repr__(self) -> str:
         return (

@@ -10,6 +10,7 @@ from torch_geometric.data import Data, HeteroData
 from typing_extensions import Self
 
 from crane_pyg.choices import check_choice
+from crane_pyg.nn.columns import Columns
 from crane_pyg.nn.fold_in import FoldIn
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective, RankingName, RankingSettings
@@ -88,6 +89,12 @@ class Recommender(nn.Module):
     """Whether embeddings depend on the user-item graph, not on learned tables and features
     alone."""
 
+    tables: ClassVar[tuple[str, ...]] = ()
+    """Embeddings whose columns several ranks may divide; without any, one rank trains the model.
+
+    Between them and the batch's rows everything is linear over a graph, or goes through
+    :attr:`columns`."""
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Before anything is made of them: numbers mean the same in every model.
         check_arguments(cls.__init__, None, *args, **kwargs)
@@ -95,6 +102,7 @@ class Recommender(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.columns = Columns()
         self._graphs = KeptFor[tuple[CSRGraph, CSRGraph]]()
 
     @classmethod
@@ -172,7 +180,8 @@ class Recommender(nn.Module):
             data: the graph.
 
         Shapes:
-            - **output:** ``[M, out_channels]`` and ``[N, out_channels]``
+            - **output:** ``[M, out_channels]`` and ``[N, out_channels]``; on several ranks, the
+              columns of this one
         """
         raise NotImplementedError
 
@@ -203,7 +212,8 @@ class Recommender(nn.Module):
             a function from users ``[B]`` to their scores ``[B, N]``, the caller's to overwrite.
         """
         user_emb, item_emb = self(data)
-        return lambda user: self.scores(user_emb[user], item_emb)
+        (item_emb,) = self.columns.whole(item_emb)
+        return lambda user: self.scores(self.columns.rows(user_emb, user), item_emb)
 
     def similar_items(self, data: HeteroData) -> Data:
         """The item-item graph in use, edges from an item's neighbours to the item.

@@ -48,6 +48,7 @@ class SimpleX(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
     own_ranking: ClassVar[RankingName] = "ccl"
 
     def __init__(
@@ -80,7 +81,7 @@ class SimpleX(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         own, item = self.user_embedding.weight, self.item_embedding.weight
-        history = self.lin(spmm(self._mean_of_items(data), item))
+        history = self.columns.across(self.lin, spmm(self._mean_of_items(data), item))
         return self.user_weight * own + (1 - self.user_weight) * history, item
 
     def fold_in(self, data: HeteroData) -> FoldIn:
@@ -90,10 +91,12 @@ class SimpleX(Recommender):
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         z_user, z_item = self(data)
         items = torch.stack([pos, neg])
-        z_user = dropout(z_user[user], self.dropout if self.training else 0.0)
-        embeddings = [self.user_embedding(user), *self.item_embedding(items)]
-        batch = Triplets(z_user, z_item[items], user, items)
-        return self.objective(batch, embeddings=embeddings)
+        z_user, z_item, e_user, e_item = self.columns.whole(
+            z_user[user], z_item[items], self.user_embedding(user), self.item_embedding(items)
+        )
+        z_user = dropout(z_user, self.dropout if self.training else 0.0)
+        batch = Triplets(z_user, z_item, user, items)
+        return self.objective(batch, embeddings=[e_user, *e_item])
 
     def _mean_of_items(self, data: HeteroData) -> CSRGraph:
         to_user = self.user_item_graphs(data)[1]

@@ -74,6 +74,7 @@ class UltraGCN(Recommender):
 
     takes_ranking: ClassVar[bool] = False
     propagates: ClassVar[bool] = False
+    tables = ("user_embedding", "item_embedding")
     presets = {  # noqa: RUF012 (read only)
         "gowalla": Preset({"std": 1e-4}, {"lr": 1e-4, "batch_size": 512}),
         "movielens-1m": Preset(
@@ -134,16 +135,21 @@ class UltraGCN(Recommender):
         return self._constraints(source, lambda: _constraints(*source, sizes(data), self.k))
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        at, z_user = self.constraints(data), self.user_embedding(user)
-        yes = (z_user * self.item_embedding(pos)).sum(1)
+        at = self.constraints(data)
         drawn, place = distinct(neg)
+        z_user, z_pos, z_drawn, z_near = self.columns.whole(
+            self.user_embedding(user),
+            *map(self.item_embedding, (pos, drawn, at.neighbour[pos])),
+        )
+        yes = (z_user * z_pos).sum(1)
         # The result of distinct may end in repeats, which no place leads to.
         counts = torch.zeros_like(drawn).index_fill_(0, place, 1)
-        no = F.softplus(z_user @ self.item_embedding(drawn).T)
+        no = F.softplus(z_user @ z_drawn.T)
         if self.weigh_negatives:
             no = no * at.user[user].unsqueeze(1) * at.item[drawn]
-        near = (self.item_embedding(at.neighbour[pos]) * z_user.unsqueeze(1)).sum(2)
-        squares = torch.stack([p.square().sum() for p in self.parameters()])
+        near = (z_near * z_user.unsqueeze(1)).sum(2)
+        parameters = self.columns.lengths(self.parameters())
+        squares = torch.stack([p.square().sum() for p in parameters])
         pair = (at.user[user] * at.item[pos] * F.softplus(-yes)).sum()
         return {
             "pair": pair + self.negative_weight * (no * counts).sum() / counts.sum(),

@@ -47,6 +47,7 @@ class VBPR(Recommender):
 
     objective: Objective
     propagates: ClassVar[bool] = False
+    tables = ("user_embedding", "item_embedding")
 
     def __init__(
         self,
@@ -80,7 +81,11 @@ class VBPR(Recommender):
         torch.nn.init.zeros_(self.lin.bias)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        item = torch.cat([self.item_embedding.weight, self._project(data)], dim=1)
+        features = self._project(data)
+        # Twice as wide as the table: a rank's columns of one are not those of the other.
+        item = self.columns.across(
+            lambda own: torch.cat([own, features], dim=1), self.item_embedding.weight
+        )
         return self.user_embedding.weight, item
 
     def _project(self, data: HeteroData, items: Tensor | None = None) -> Tensor:
@@ -98,8 +103,9 @@ class VBPR(Recommender):
         # Wide features are read and projected for the batch's distinct items alone.
         ids = torch.stack([pos, neg])
         items, rows = torch.unique(ids, return_inverse=True)
-        item = torch.cat([self.item_embedding(items), self._project(data, items)], dim=1)
-        z_user, z_item = self.user_embedding(user), F.embedding(rows, item)
+        z_user, own = self.columns.whole(self.user_embedding(user), self.item_embedding(items))
+        item = torch.cat([own, self._project(data, items)], dim=1)
+        z_item = F.embedding(rows, item)
         return self.objective(Triplets(z_user, z_item, user, ids), embeddings=[z_user, *z_item])
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.ops.attention.linear import linear
 from crane_pyg.ops.attention.nystrom import nystrom
@@ -38,6 +39,8 @@ _IMPLS: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "linear": linear,
     "nystrom": nystrom,
 }
+
+_FITTED = ("linear", "nystrom")  # cheap, and not a function of each query by itself
 
 
 def tanh_attention(
@@ -97,7 +100,10 @@ def tanh_attention(
     if impl == "auto":
         impl = _choose(query, key, value)
     with torch.autocast(query.device.type, enabled=False):
-        return _IMPLS[impl](query, key, value, scale)
+        if impl in _FITTED:  # to all queries together
+            return _IMPLS[impl](query, key, value, scale)
+        exact = _IMPLS[impl]
+        return ranks.by_rows(lambda q, k, v: exact(q, k, v, scale), query, key, value)
 
 
 def _autocast(x: Tensor) -> Tensor:

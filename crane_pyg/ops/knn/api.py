@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.ops.knn.blocked import blocked
 from crane_pyg.ops.knn.pyg_lib import pyg_lib
@@ -86,8 +87,8 @@ def knn_graph(
             impl = _choose(unit)
             _log_choice(impl, *unit.shape)
         with torch.autocast(x.device.type, enabled=False):
-            found = _IMPLS[impl](unit, others, asking)
-            neighbour = _by_similarity(unit, asking, found)
+            find = partial(_neighbours, _IMPLS[impl], unit, others)
+            neighbour = ranks.by_rows(find, asking)
     if loop:
         neighbour = torch.cat([asking.view(-1, 1), neighbour], dim=1)
     return torch.stack([item[neighbour.view(-1)], item[asking].repeat_interleave(k)])
@@ -114,6 +115,12 @@ def _choose(unit: Tensor) -> Impl:
             if find_spec(name) is not None:
                 return name
     return "blocked"
+
+
+def _neighbours(
+    impl: Callable[[Tensor, int, Tensor], Tensor], unit: Tensor, k: int, query: Tensor
+) -> Tensor:
+    return _by_similarity(unit, query, impl(unit, k, query))
 
 
 def _by_similarity(unit: Tensor, query: Tensor, neighbour: Tensor) -> Tensor:

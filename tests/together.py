@@ -1,0 +1,40 @@
+"""Ranks for a test: forks of its process, on gloo."""
+
+import multiprocessing
+import os
+import socket
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from crane_pyg import ranks
+
+
+def run_together(count: int, function: Callable[..., Any], *args: Any) -> list[int]:
+    """Run a function on each of some ranks, which are together; returns how each process ended."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [
+        fork.Process(target=_run, args=(rank, count, port, function, args), daemon=True)
+        for rank in range(count)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads, which the copies do without
+        for process in processes:
+            process.start()
+    for process in processes:
+        process.join(timeout=120)
+    return [process.exitcode for process in processes]
+
+
+def _run(rank: int, count: int, port: int, function: Callable[..., Any], args: Any) -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with ranks.together():
+        function(*args)
