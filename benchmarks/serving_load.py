@@ -3,11 +3,10 @@
     python -m benchmarks.serving_load --out benchmarks/results/serving_load
 
 Vectors are drawn: 192,403 users, 63,001 items, 64 numbers each, with Electronics' interactions per
-user. A server is started as ``crane_pyg serve`` starts it, in a process of its own, and this process asks
-it over 32 connections for so many seconds; both share the machine's cores. ``alone`` is one
-connection, which waits for each answer: what a request costs without others. Before that, so many
-requests go by in which nothing is measured. ``--requests`` then goes on until so many have been
-answered, and notes the server's memory on the way.
+user. A server is started as ``crane_pyg serve`` starts it, in a process of its own; this process
+asks it over some connections, each one request at a time, and both share the machine's cores. One
+connection shows what a request costs without others. Before every row some requests go by that are
+not measured. At the end it is asked ``--requests`` times, and its memory is noted on the way.
 """
 
 import argparse

@@ -84,7 +84,7 @@ class LaterItemEncoder:
             path = Path(folder, "picture")
             path.write_bytes(content)
             try:
-                return encode_images([path], encoder=encoder).features[0]
+                return encode_images([path], encoder=encoder, progress=False).features[0]
             except ValueError as error:
                 raise ValueError(str(error).replace(str(path), "the picture")) from error
 

@@ -78,8 +78,6 @@ class Why:
 
     recommender: Recommender
 
-    def __call__(
-        self, asked: Sequence[tuple[str | tuple[str, ...], str]], /
-    ) -> list[Explanation]:
+    def __call__(self, asked: Sequence[tuple[str | tuple[str, ...], str]], /) -> list[Explanation]:
         """An explanation for each pair of whom and what."""
         return [self.recommender.explain(who, item) for who, item in asked]

@@ -17,6 +17,11 @@ def post(client, path, status=200, **body):
     return response.json()
 
 
+def called(shop, *titles):
+    """Ids of items by their titles."""
+    return [shop.item_ids[list(shop.titles).index(title)] for title in titles]
+
+
 def names(items):
     return [item["id"] for item in items]
 
@@ -48,7 +53,7 @@ def test_unknown_users(client, shop):
 
 
 def test_a_history_is_answered_at_once(client, shop):
-    liked = [shop.item_ids[0], shop.item_ids[4]]
+    liked = called(shop, "red thing 0", "red thing 4")
     found = post(client, "/history", items=liked, k=5)["items"]
     assert names(found) == list(shop.recommend_for_history(liked, 5).ids)
     assert {item["title"].split()[0] for item in found} == {"red"}
@@ -66,9 +71,9 @@ def test_similar(client, shop, by):
 
 @pytest.mark.parametrize("by_history", [True, False])
 def test_parts_of_a_score_add_up(client, shop, by_history):
-    history = list(shop.item_ids[:3])
+    history = called(shop, "red thing 0", "red thing 4", "blue thing 3")
     body = {"history": history} if by_history else {"user": "customer 2"}
-    found = post(client, "/explain", item=shop.item_ids[8], **body)
+    found = post(client, "/explain", item=called(shop, "red thing 8")[0], **body)
     assert found["item"]["title"] == "red thing 8"
     parts = [part["amount"] for part in found["contributions"]]
     total = sum(parts) + found["own"] + found["baseline"]

@@ -18,7 +18,7 @@ def picture(colour):
     return file.getvalue()
 
 
-RED = picture((190, 50, 40))
+RED = picture((200, 40, 40))
 
 
 @pytest.fixture

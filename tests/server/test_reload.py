@@ -19,12 +19,13 @@ from tests.server.conftest import listening
 @pytest.fixture(scope="module")
 def newer(shop_files):
     """The same shop, trained by another model."""
-    argv = "train data --model lightgcn --epochs 1 --device cpu --out other"
+    train = "train data --model lightgcn --epochs 1 --device cpu --out other"
+    export = "export other --data data --out newer"
     before = os.getcwd()
     os.chdir(shop_files)
     try:
-        main(argv.split())
-        main("export other --data data --out newer".split())
+        main(train.split())
+        main(export.split())
     finally:
         os.chdir(before)
     return shop_files / "newer"
