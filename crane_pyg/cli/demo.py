@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Make the toy shop, train on it and serve it, showing each command."""
-    serve.check_packages()
+    serve.check(args)
     model = args.out / "model"
     if not (model / NOTE).is_file():
         write_toy_shop(args.out)

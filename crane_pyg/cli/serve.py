@@ -29,20 +29,22 @@ def add_address(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve until an interrupt."""
-    check_packages()
+    check(args)
     from crane_pyg.server import serve
 
     serve(args.artefact, pictures=args.pictures, host=args.host, port=args.port)
 
 
-def check_packages() -> None:
-    """Refuses, before any work is done, where the server's packages are missing.
+def check(args: argparse.Namespace) -> None:
+    """Refuse, before any work is done, a port that is none, or where a package is missing.
 
     Raises:
-        ValueError: naming the first.
+        ValueError: saying which.
     """
     from importlib.util import find_spec
 
+    if not 0 <= args.port < 2**16:
+        raise ValueError(f"--port must lie between 0 and 65535 (got {args.port})")
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(package) is None:
             raise ValueError(f"A server needs {package}: pip install 'crane-pyg[serve]' (got none)")

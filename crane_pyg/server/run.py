@@ -40,8 +40,6 @@ def serve(
         ValueError: if the artefact cannot be read, or the address cannot be had.
     """
     show = show or partial(print, flush=True)
-    if not 0 <= port < 2**16:
-        raise ValueError(f"--port must lie between 0 and 65535 (got {port})")
     is_local = host in LOOPBACK
     app = create_app(artefact, pictures=pictures, hosts=LOOPBACK if is_local else None)
     answers: Answers = app.state.answers

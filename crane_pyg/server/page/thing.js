@@ -4,7 +4,20 @@ import { newest, post } from "./api.js";
 import { element, fillFrame, frame, show } from "./cards.js";
 
 const NAMES = { behaviour: "behaviour", image: "look", visual: "look", text: "words", textual: "words", audio: "sound", acoustic: "sound" };
-const EDGES = { behaviour: "who took one took the other", together: "often taken together", image: "they look alike", visual: "they look alike", text: "words that they share", textual: "words that they share", audio: "they sound alike", acoustic: "they sound alike", content: "they are alike" };
+// What an edge says where it speaks for the item, and where it speaks against it.
+const ALIKE = ["they look alike", "they look different"];
+const READ = ["words that they share", "their words differ"];
+const SOUND = ["they sound alike", "they sound different"];
+const EDGES = {
+  behaviour: ["who took one took the other", "who took one left the other"],
+  together: ["often taken together", "seldom taken together"],
+  image: ALIKE,
+  visual: ALIKE,
+  text: READ,
+  textual: READ,
+  audio: SOUND,
+  acoustic: SOUND,
+};
 const MANY = 12;
 const MOST_REASONS = 5;
 
@@ -95,7 +108,7 @@ async function why() {
     const most = Math.max(...reasons.map((reason) => Math.abs(reason.amount)), 1e-12);
     const total = found.contributions.reduce((sum, reason) => sum + Math.abs(reason.amount), 0) || 1;
     const speaks = reasons.some((reason) => reason.amount > 0);
-    part("why-text").textContent = speaks ? "Because of what you like:" : "Nothing you like speaks for it.";
+    part("why-text").textContent = speaks ? "Because of what you like:" : "What you like speaks against it:";
     list.replaceChildren(...reasons.map((reason) => line(reason, Math.abs(reason.amount) / most, Math.abs(reason.amount) / total)));
   } catch (error) {
     part("why-text").textContent = error.message;
@@ -113,6 +126,7 @@ function line(reason, length, share) {
   const bar = element("i");
   bar.style.setProperty("--part", `${Math.max(2, 100 * length)}%`);
   const against = reason.amount < 0;
+  const words = EDGES[reason.edge] ?? [`their ${reason.edge} is alike`, `their ${reason.edge} differs`];
   return element(
     "li",
     {},
@@ -121,7 +135,7 @@ function line(reason, length, share) {
       "span",
       { className: "of" },
       reason.item.title,
-      element("span", { className: "edge", textContent: ` · ${EDGES[reason.edge] ?? `their ${reason.edge} is alike`}` }),
+      element("span", { className: "edge", textContent: ` · ${words[Number(against)]}` }),
       element("span", { className: against ? "bar against" : "bar" }, bar),
     ),
     element("span", { className: "share", textContent: `${against ? "−" : ""}${Math.round(100 * share)}%` }),
