@@ -46,7 +46,8 @@ def together() -> Iterator[None]:
     """Join the ranks that ``torchrun`` started until the block ends; alone, do nothing.
 
     The first rank alone prints. Of the errors that end ranks the first is raised, wherever it is;
-    the other ranks exit in silence, with status 2.
+    the other ranks exit in silence, with status 2. A process group that is there already, such as
+    Ray Train's, is taken as it is.
 
     Raises:
         LostRankError: in the place of torch's own, where another rank ended.
@@ -55,22 +56,20 @@ def together() -> Iterator[None]:
     if launched() == 1 or _together:
         yield
         return
-    # As "env://" does by itself, but the store is kept: it outlives the ranks.
-    store, rank, world_size = next(iter(rendezvous("env://", timeout=TIMEOUT)))
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, None, TIMEOUT, world_size, rank, store)
+    store = None if dist.is_initialized() else _start()
     _together = True
     try:
-        with nullcontext() if rank == 0 else _silence():
+        with nullcontext() if is_first() else _silence():
             yield
-        barrier()  # who ends before the others were lost to them
-        dist.destroy_process_group()
+        barrier()  # who ended before the others would be lost to them
+        if store is not None:
+            dist.destroy_process_group()
     except BaseException as error:
         if not _is_first_to_tell(store):
             raise SystemExit(2) from error
         if _is_of_the_network(error):
             raise LostRankError(
-                f"another of the {world_size} ranks has ended, or did not answer for "
+                f"another of the {launched()} ranks has ended, or did not answer for "
                 f"{TIMEOUT.total_seconds():.0f} s: see the launcher's own report"
             ) from error
         raise
@@ -78,9 +77,17 @@ def together() -> Iterator[None]:
         _together = False
 
 
+def _start() -> Any:
+    """As torch does by itself, but the store is returned: it outlives the ranks."""
+    store, rank, world_size = next(iter(rendezvous("env://", timeout=TIMEOUT)))
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, None, TIMEOUT, world_size, rank, store)
+    return store
+
+
 def _is_first_to_tell(store: Any) -> bool:
     try:
-        return store.add("told", 1) == 1
+        return store is None or store.add("told", 1) == 1
     except (RuntimeError, dist.DistError):  # gone with its host
         return True
 

@@ -39,6 +39,7 @@ OPTIONAL = {
     *("matplotlib", "optuna", "pyarrow", "PIL", "skimage"),
     *("sentence_transformers", "timm", "huggingface_hub"),
     *("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client", "faiss"),
+    *("tensorboard", "wandb", "mlflow", "shtab"),
 }
 KERNELS = {"ops/attention/triton_fused.py"}  # a global language, itself imported in a function
 SERVER = {"server"}  # a room that is made of optional packages, and imported in functions alone

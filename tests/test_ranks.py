@@ -79,6 +79,21 @@ def test_a_rank_that_dies_ends_the_others(capfd):
     assert err.count("LostRankError: another of the 3 ranks has ended") == 1
 
 
+def test_a_process_group_that_is_there_already_is_used(monkeypatch):
+    monkeypatch.setattr(ranks, "launched", lambda: 1)  # together() of each rank does nothing
+
+    def check():
+        dist.init_process_group("gloo")
+        with monkeypatch.context() as patch:
+            patch.setattr(ranks, "launched", lambda: 2)
+            with ranks.together():
+                assert ranks.size() == 2
+                check_alike()
+        assert dist.is_initialized()
+
+    assert run_together(2, check) == [0, 0]
+
+
 def test_of_an_error_on_all_ranks_one_is_shown(capfd):
     def fail():
         raise ValueError("wrong number")

@@ -2,24 +2,22 @@
 
 import multiprocessing
 import os
-import socket
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from crane_pyg import ranks
 
 
 def run_together(count: int, function: Callable[..., Any], *args: Any) -> list[int]:
     """Run a function on each of some ranks, which are together; returns how each process ended."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     fork = multiprocessing.get_context("fork")
     processes = [
-        fork.Process(target=_run, args=(rank, count, port, function, args), daemon=True)
+        fork.Process(target=_run, args=(rank, count, store.port, function, args), daemon=True)
         for rank in range(count)
     ]
     with warnings.catch_warnings():
@@ -36,5 +34,6 @@ def _run(rank: int, count: int, port: int, function: Callable[..., Any], args: A
     torch.manual_seed(0)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # as torchrun has it
     with ranks.together():
         function(*args)

@@ -17,7 +17,7 @@ SEEDS = [9, 672, 5368, 12784, 2023]  # the paper's
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; a mistake of the user's ends in one line and exit status 2."""
+    """Run one command; ends as those of ``python -m crane_pyg`` do."""
     args = parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger().setLevel(logging.WARNING if args.quiet else logging.INFO)
@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         module = "report" if args.name == "all" else args.name
         with hold_folder(args.out):
             importlib.import_module(f"benchmarks.paper.{module}").run(Job(args.name, args))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     except (ValueError, OSError) as error:
         print("error:", *str(error).split(), file=sys.stderr)
         raise SystemExit(2) from error

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from crane_pyg.experiments.settings import settings_with_defaults
 from crane_pyg.files import write_text
 from crane_pyg.nn.models import MODELS
 from crane_pyg.training import fit, save_model
+from crane_pyg.training.callbacks import call_each
 from crane_pyg.training.evaluation import HeldOutSplit
 from crane_pyg.training.history import HistoryFile
 from crane_pyg.training.identity import VERSIONS
 from crane_pyg.training.metrics import check_metrics
+from crane_pyg.training.trackers import Tracker, TrackerName, open_tracker
 
 COLUMNS = 8  # of scores, side by side
 
@@ -44,6 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=options.seed, default=0)
     parser.add_argument(
         "--out", type=Path, help="folder for results; a killed run started again goes on from it"
+    )
+    parser.add_argument(
+        "--track",
+        choices=options_of(TrackerName),
+        help="also keep the numbers with a tracking service, whose package is needed",
     )
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
 
@@ -69,30 +76,33 @@ def _run(args: argparse.Namespace) -> None:
         claim_folder(written / "run.json", _identity(args, settings, dataset))
     ranks.barrier()  # what the first rank refuses none begins
     options.say(args, dataset.report)
-    history = None if written is None else HistoryFile(written / "history.csv")
-    result = fit(
-        model,
-        data,
-        **fit_settings,
-        protocol=args.protocol,
-        seed=args.seed,
-        device=device,
-        checkpoint=None if args.out is None else args.out / "checkpoint.pt",
-        progress=not args.quiet,
-        callback=history,
-    )
-    record = {
-        "model": args.model,
-        "dataset": dataset.name,
-        "protocol": args.protocol,
-        "seed": args.seed,
-        "world_size": ranks.size(),
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "seconds_per_epoch": result.seconds_per_epoch,
-        "peak_memory_mb": result.peak_memory_mb,
-        **measure(model, data.to(device)),
-    }
+    with _tracker(args, settings, dataset) as tracker:
+        history = None if written is None else HistoryFile(written / "history.csv")
+        result = fit(
+            model,
+            data,
+            **fit_settings,
+            protocol=args.protocol,
+            seed=args.seed,
+            device=device,
+            checkpoint=None if args.out is None else args.out / "checkpoint.pt",
+            progress=not args.quiet,
+            callback=call_each(history, tracker),
+        )
+        record = {
+            "model": args.model,
+            "dataset": dataset.name,
+            "protocol": args.protocol,
+            "seed": args.seed,
+            "world_size": ranks.size(),
+            "epochs": result.epochs,
+            "best_epoch": result.best_epoch,
+            "seconds_per_epoch": result.seconds_per_epoch,
+            "peak_memory_mb": result.peak_memory_mb,
+            **measure(model, data.to(device)),
+        }
+        if tracker is not None:
+            tracker.finish(record["test"])
     if history is not None:
         history.finish()
     if args.out is not None:
@@ -104,6 +114,16 @@ def _run(args: argparse.Namespace) -> None:
         print(json.dumps(record))
     else:
         print(_table(record))
+
+
+def _tracker(
+    args: argparse.Namespace, settings: dict[str, Any], dataset: Any
+) -> AbstractContextManager[Tracker | None]:
+    if args.track is None or not ranks.is_first():
+        return nullcontext()
+    about = {"model": args.model, "dataset": dataset.name, "protocol": args.protocol}
+    name = f"{args.model}-{dataset.name}-{args.seed}"
+    return open_tracker(args.track, name, about | {"seed": args.seed} | settings, args.out)
 
 
 def _identity(args: argparse.Namespace, settings: dict[str, Any], dataset: Any) -> dict[str, Any]:

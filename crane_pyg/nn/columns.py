@@ -37,7 +37,19 @@ class Columns:
         Shapes:
             - **x**, **output:** ``[n, d / P]``
         """
-        return function(x)
+        return self.own(function(*self.whole(x)))
+
+    def own(self, x: Tensor) -> Tensor:
+        """The columns of this rank, of what all ranks have computed alike.
+
+        Args:
+            x (Tensor): whole rows.
+
+        Shapes:
+            - **x:** ``[*, d]``
+            - **output:** ``[*, d / P]``
+        """
+        return x
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:
         """Whole rows, others on every rank; without a gradient.
@@ -97,9 +109,9 @@ class DividedColumns(Columns):
             for part, x in zip(parts, xs, strict=True)
         ]
 
-    def across(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        out = function(*self.whole(x))
-        return ranks.placed(out, Replicate()).redistribute(placements=[Shard(1)]).to_local()
+    def own(self, x: Tensor) -> Tensor:
+        columns = Shard(x.dim() - 1)
+        return ranks.placed(x, Replicate()).redistribute(placements=[columns]).to_local()
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:
         counts = [0] * ranks.size()

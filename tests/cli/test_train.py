@@ -129,6 +129,20 @@ def test_quiet_leaves_the_result_alone(capsys):
     assert json.loads(out)["epochs"] == 2
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_tracker_gets_the_numbers_too(capsys, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    argv = ["tiny", "--model", "lightgcn", "--track", "tensorboard", "--out", str(tmp_path)]
+    got = record(capsys, *argv)
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    points = events.Scalars("train/loss")
+    history = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
+    assert {point.step: point.value for point in points} == pytest.approx(history["loss"].to_dict())
+    (test,) = events.Scalars("test/Recall@20")
+    assert test.value == pytest.approx(got["test"]["Recall@20"])
+
+
 def test_settings_reach_the_model(capsys, tmp_path):
     values = ["embedding_dim=8", "num_layers=1", "fusion=null", "readout=last", "residual=null"]
     sets = [word for value in values for word in ("--set", value)]

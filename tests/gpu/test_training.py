@@ -221,7 +221,11 @@ def test_a_run_goes_on_where_it_was_left_on_the_other_device(name, devices, data
     again = fit(finished, copy_to("cpu", data), epochs=2, device=second, checkpoint=path, **OPTIONS)
     assert again.history == result.history
     for key, value in killed.state_dict().items():
-        assert torch.equal(finished.state_dict()[key].cpu(), value.cpu()), key
+        there = finished.state_dict()[key].cpu()
+        if key.startswith("residual."):  # solved after training, each time on the device at hand
+            torch.testing.assert_close(there, value.cpu(), rtol=1e-3, atol=1e-4)
+        else:
+            assert torch.equal(there, value.cpu()), key
 
     resumed = build(name, data)
     options = OPTIONS | {"epochs": 4, "patience": 50}

@@ -28,6 +28,8 @@ CASES = {
     "freedom": ("freedom", {}),
     "lattice": ("lattice", {}),
     "bm3": ("bm3", {}),
+    "mgcn": ("mgcn", {}),
+    "smore": ("smore", {"dropout": 0.2}),
     "crane": ("crane", {"k": 3}),
     "crane, all of it": ("crane", ALL_OF_CRANE),
     "crane apart": ("crane", {"k": 3, "dual_fusion": False, "residual": None}),
@@ -35,7 +37,7 @@ CASES = {
 }
 
 
-def train(folder, data, cases, epochs=2, checkpoint=None):
+def train(folder, data, cases, epochs=1, checkpoint=None):
     for case in cases:
         name, settings = CASES[case]
         settings = {"embedding_dim": 8, **settings}
@@ -48,7 +50,7 @@ def train(folder, data, cases, epochs=2, checkpoint=None):
             "losses": torch.tensor([row["loss"] for row in result.history], dtype=torch.float64),
             "scores": evaluate(model, data, "test"),
             "by_degree": evaluate_by_degree(model, data, "test", bins=2),
-            "items": recommend(model, data, torch.tensor([3, 9, 3, 1]), k=20, batch_size=1).item,
+            "items": recommend(model, data, torch.tensor([3, 9, 3, 1]), k=20, batch_size=2).item,
             "table": model.item_embedding.weight.untyped_storage().nbytes(),
         }
         save_model(model, name, settings, folder / f"{case}.safetensors")
@@ -89,14 +91,14 @@ def test_a_run_goes_on_with_more_ranks_or_fewer(checkerboard, tmp_path):
     whole, more, fewer = folders
     for folder in folders:
         folder.mkdir()
-    train(whole, checkerboard, ["crane"], epochs=3)
+    train(whole, checkerboard, ["crane"], epochs=2)
     train(more, checkerboard, ["crane"], epochs=1, checkpoint=more / "checkpoint.pt")
-    last = (more, checkerboard, ["crane"], 3, more / "checkpoint.pt")
+    last = (more, checkerboard, ["crane"], 2, more / "checkpoint.pt")
     assert run_together(2, train, *last) == [0, 0]
     assert_same(more, whole, checkerboard, "crane", shares=2)
     first = (fewer, checkerboard, ["crane"], 1, fewer / "checkpoint.pt")
     assert run_together(2, train, *first) == [0, 0]
-    train(fewer, checkerboard, ["crane"], epochs=3, checkpoint=fewer / "checkpoint.pt")
+    train(fewer, checkerboard, ["crane"], epochs=2, checkpoint=fewer / "checkpoint.pt")
     assert_same(fewer, whole, checkerboard, "crane")
 
 

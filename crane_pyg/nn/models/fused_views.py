@@ -22,6 +22,7 @@ class FusedViewsRecommender(Recommender):
     """
 
     objective: Objective
+    tables = ("user_embedding", "item_embedding")
     num_layers: int
     num_item_layers: int
     user_embedding: Embedding
@@ -59,12 +60,17 @@ class FusedViewsRecommender(Recommender):
         return self._masks(source, lambda: modality_masks(data, names))
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        user, item = (side.content + self.fuse(side) for side in self.views(data))
+        sides = map(self._whole, self.views(data))
+        user, item = (self.columns.own(side.content + self.fuse(side)) for side in sides)
         return user, item
+
+    def _whole(self, side: ModalityViews) -> ModalityViews:
+        content, views = self.columns.whole(side.content, side.views)
+        return ModalityViews(content, views, side.known)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
         users, items = self.views(data)
-        batch = [users.rows(user), items.rows(pos), items.rows(neg)]
+        batch = [*map(self._whole, (users.rows(user), items.rows(pos), items.rows(neg)))]
         fused = [self.fuse(side) for side in batch]
         z_user, *z_item = (side.content + s for side, s in zip(batch, fused, strict=True))
         triplets = Triplets(z_user, torch.stack(z_item), user, torch.stack([pos, neg]))

@@ -130,7 +130,8 @@ class MGCN(FusedViewsRecommender):
         to_item, to_user = self.user_item_graphs(data)
         e_user, e_item = self.user_embedding.weight, self.item_embedding.weight
         content = light_gcn_propagation(e_user, e_item, (to_item, to_user), self.num_layers)
-        passed = [e_item * gate(self.features(data, m)) for m, gate in self.gate.items()]
+        gates = (gate(self.features(data, m)) for m, gate in self.gate.items())
+        passed = [e_item * self.columns.own(gate) for gate in gates]
         graphs = [graph(data) for graph in self.item_graphs.values()]
         views = item_view_propagation(passed, graphs, to_user, self.num_item_layers)
         user, item = zip(content, views, self.known(data), strict=True)

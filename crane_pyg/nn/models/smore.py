@@ -159,7 +159,8 @@ class SMORE(FusedViewsRecommender):
         content = light_gcn_propagation(e_user, e_item, (to_item, to_user), self.num_layers)
         known = self.known(data)
         filtered = self._filter(data, known[1])
-        passed = [e_item * gate(x).sigmoid() for gate, x in zip(self.gate, filtered, strict=True)]
+        gates = (gate(x).sigmoid() for gate, x in zip(self.gate, filtered, strict=True))
+        passed = [e_item * self.columns.own(gate) for gate in gates]
         graphs = [graph(data) for graph in (*self.item_graph.graphs, self.item_graph)]
         views = item_view_propagation(passed, graphs, to_user, self.num_item_layers)
         user, item = zip(content, views, known, strict=True)
