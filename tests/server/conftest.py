@@ -64,13 +64,13 @@ def shop_files(tmp_path_factory):
 @contextmanager
 def listening(app):
     """Serves an application on the loopback address, and yields where."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            while not server.started:
+            while not server.started and thread.is_alive():
                 time.sleep(0.005)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
@@ -78,12 +78,12 @@ def listening(app):
             thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # tests elsewhere fork, which a thread beside them may not survive
 def app(shop_files):
     return create_app(shop_files / "model", pictures=shop_files / "pictures")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(app):
     with listening(app) as address:
         yield address

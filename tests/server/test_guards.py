@@ -1,4 +1,5 @@
 import json
+import select
 import socket
 import threading
 import time
@@ -11,12 +12,12 @@ import pytest
 from crane_pyg.server import create_app
 from tests.server.conftest import listening
 
-SECONDS = 0.4
+SECONDS = 1.5
 
 
 @pytest.fixture(scope="module")
 def strict(shop_files):
-    """A server that takes 2,000 bytes, within 0.4 seconds, by the names of this machine."""
+    """A server that takes 2,000 bytes, within 1.5 seconds, by the names of this machine."""
     app = create_app(
         shop_files / "model",
         hosts=("127.0.0.1", "localhost", "::1"),
@@ -64,11 +65,10 @@ def test_a_slow_client_is_refused_and_keeps_nobody_waiting(strict):
     place = urlsplit(strict)
     with closing(socket.create_connection((place.hostname, place.port), timeout=10)) as line:
         line.sendall(HEAD + b'Content-Length: 100\r\n\r\n{"items"')
-        start = time.perf_counter()
-        assert httpx.get(f"{strict}/health").status_code == 200
-        assert time.perf_counter() - start < SECONDS
+        assert httpx.get(f"{strict}/health", timeout=20).status_code == 200
+        assert not select.select([line], [], [], 0)[0]  # it is still waited for
         status, answer = received(line)
-    assert (status, answer["detail"]) == (408, "a body must arrive within 0.4 s")
+    assert (status, answer["detail"]) == (408, "a body must arrive within 1.5 s")
 
 
 def test_a_body_that_dribbles_in_time_is_read(strict, shop_files):
