@@ -1,227 +1,132 @@
-"""Requests per second and their latency, over loopback, at the size of Amazon Electronics.
+"""How long an artefact of Electronics' size takes to open and to answer, without its data.
 
-    python -m benchmarks.serving_load --out benchmarks/results/serving_load
+    OMP_NUM_THREADS=1 python -m benchmarks.serving_load --out serving_load.jsonl
 
-Vectors are drawn: 192,403 users, 63,001 items, 64 numbers each, with Electronics' interactions per
-user. A server is started as ``crane_pyg serve`` starts it, in a process of its own; this process
-asks it over some connections, each one request at a time, and both share the machine's cores. One
-connection shows what a request costs without others. Before every row some requests go by that are
-not measured. At the end it is asked ``--requests`` times, and its memory is noted on the way.
+Random arrays in the shapes of CRANE's artefact: 192,403 users, 63,001 items, 64 channels, two
+modalities, a residual of a hundred neighbours for each item, 1.7 million interactions. Each number
+is the median over fresh processes, which import, open and ask; the files are in the page cache.
+Seconds by the clock, and of the processor: on a machine that does other things the latter count.
 """
 
 import argparse
-import asyncio
 import json
-import os
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
 
 import numpy as np
 
-from crane_pyg.files import write_text
 from crane_pyg.serving.artefact import as_arrays, write_artefact
 from crane_pyg.serving.rows import Rows
 
-USERS, ITEMS, DIM, INTERACTIONS = 192_403, 63_001, 64, 1_689_188
-WARM = 300
-SERVE = "import sys; from pathlib import Path; from crane_pyg.server import serve; "
+USERS, ITEMS, INTERACTIONS, WIDTH = 192_403, 63_001, 1_700_000, 64
+_PROBE = """
+import json, time
+marks = [("", time.perf_counter(), time.process_time())]
+def mark(name):
+    marks.append((name, time.perf_counter(), time.process_time()))
+from crane_pyg.serving import Recommender
+mark("import")
+shop = Recommender.load({folder!r}, verify={verify})
+mark("load")
+shop.recommend("user 7", 20)
+mark("first answer")
+for user in range(100):
+    shop.recommend(f"user {{user}}", 20)
+mark("a hundred answers")
+shop.recommend_for_history([f"item {{number}}" for number in range(10)], 20)
+mark("a new user")
+print(json.dumps({{
+    f"{{name}}, {{what}}": now[place] - before[place]
+    for before, (name, *_), now in zip(marks, marks[1:], marks[1:])
+    for place, what in ((1, "clock"), (2, "processor"))
+}}))
+"""
 
 
-def write_model(folder: Path, rng: np.random.Generator) -> None:
-    """An artefact of drawn vectors, as the export of LightGCN would write one."""
-    user, item = (rng.standard_normal((n, DIM), dtype=np.float32) for n in (USERS, ITEMS))
-    pairs = np.unique(
-        rng.integers(USERS, size=INTERACTIONS) * ITEMS + rng.integers(ITEMS, size=INTERACTIONS)
-    )
-    who, what = pairs // ITEMS, pairs % ITEMS
-    texts = {
-        "user_ids": [f"A{n:013}" for n in range(USERS)],
-        "item_ids": [f"B{n:09}" for n in range(ITEMS)],
-        "titles": [f"Thing of the electronic kind, number {n}" for n in range(ITEMS)],
-    }
+def write(folder: Path) -> float:
+    """Write the artefact; returns its size in megabytes."""
+    draw = np.random.default_rng(0)
+
+    def table(*shape: int) -> Any:
+        return draw.standard_normal(shape, dtype=np.float32)
+
+    def edges(row_count: int, per_row: int, value: bool) -> Rows:
+        count = row_count * per_row
+        start = np.arange(row_count + 1, dtype=np.int64) * per_row
+        index = draw.integers(0, ITEMS, count, dtype=np.int32)
+        return Rows(start, index, table(count) if value else None)
+
+    user = np.sort(draw.integers(0, USERS, INTERACTIONS))
+    seen = Rows.of(user, draw.integers(0, ITEMS, INTERACTIONS), USERS)
+    graph = edges(ITEMS, 5, False)
+    looks = {}
+    for number in range(2):
+        looks |= {
+            f"look_{number}": table(ITEMS, WIDTH),
+            f"look_{number}_mean": table(4096),
+            f"look_{number}_basis": table(4096, WIDTH),
+        }
     arrays = as_arrays(
-        texts,
-        {"seen": Rows.of(who, what, USERS)},
-        trained=np.bincount(who, minlength=USERS).astype(np.int32),
-        taken=np.bincount(what, minlength=ITEMS).astype(np.int32),
-        user=user,
-        item=item,
-        fold_in_0=item,
-        fold_in_constant=np.zeros(DIM, dtype=np.float32),
+        {
+            "user_ids": (f"user {number}" for number in range(USERS)),
+            "item_ids": (f"item {number}" for number in range(ITEMS)),
+            "titles": (f"A thing of some length, number {number}" for number in range(ITEMS)),
+        },
+        {
+            "seen": seen,
+            "linear": edges(ITEMS, 100, True),
+            "graph": Rows(graph.start, graph.index, table(len(graph.index), 3)),
+        },
+        user=table(USERS, WIDTH),
+        item=table(ITEMS, WIDTH),
+        user_norm=np.ones(USERS, np.float32),
+        item_norm=np.ones(ITEMS, np.float32),
+        fold_in_0=table(ITEMS, WIDTH),
+        fold_in_constant=np.zeros(WIDTH, np.float32),
+        trained=np.diff(seen.start).astype(np.int32),
+        taken=np.ones(ITEMS, np.int32),
+        graph_source=table(1, ITEMS, WIDTH),
+        **looks,
+        # What the attention of an added item meets: all users and items, in both modalities.
+        attention_round_0=table(USERS + ITEMS, 2 * WIDTH),
     )
-    note = {
-        "model": "drawn",
-        "similarity": "inner",
+    about = {
+        "similarity": "cosine",
         "blocks": 1,
-        "share": 0.0,
+        "share": 0.2,
         "fold_in": {"kind": "closed", "terms": [{"shift": 0, "power": 0.5}]},
-        "modalities": {},
+        "modalities": {"image": 0, "text": 1},
+        "graph": {"modalities": ["image", "text"], "fold_in_power": 0.5},
+        "neighbours": {"kind": "looks"},
     }
-    write_artefact(folder, note, arrays, "Drawn.")
-
-
-def requests_of(kind: str, rng: np.random.Generator) -> list[bytes]:
-    """A thousand requests as they go over the wire."""
-    bodies = {
-        "recommend": lambda: {"users": [f"A{rng.integers(USERS):013}"], "k": 20},
-        "history": lambda: {"items": [f"B{n:09}" for n in rng.integers(ITEMS, size=5)], "k": 20},
-        "similar": lambda: {"items": [f"B{rng.integers(ITEMS):09}"], "k": 20},
-    }
-    if kind == "health":
-        return [b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"]
-    found = []
-    for _ in range(1000):
-        body = json.dumps(bodies[kind]()).encode()
-        head = (
-            f"POST /{kind} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        found.append(head.encode() + body)
-    return found
-
-
-class Load:
-    """Asks over some connections, each one request at a time, and keeps the seconds of each."""
-
-    def __init__(self, port: int, requests: list[bytes]) -> None:
-        self.port, self.requests = port, requests
-        self.seconds: list[float] = []
-        self.refused = 0
-
-    async def run(self, connections: int, until: float, most: int | None = None) -> None:
-        """Ask until a time, or so many requests."""
-        tasks = (self._ask(n, connections, until, most) for n in range(connections))
-        await asyncio.gather(*tasks)
-
-    async def _ask(self, number: int, step: int, until: float, most: int | None) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        place = number
-        while time.perf_counter() < until and (most is None or len(self.seconds) < most):
-            start = time.perf_counter()
-            writer.write(self.requests[place % len(self.requests)])
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            await reader.readexactly(length)
-            self.seconds.append(time.perf_counter() - start)
-            self.refused += not head.startswith(b"HTTP/1.1 200")
-            place += step
-        writer.close()
-        await writer.wait_closed()
-
-
-def measure(port: int, kind: str, connections: int, seconds: float) -> dict:
-    """One row of the table."""
-    requests = requests_of(kind, np.random.default_rng(1))
-    asyncio.run(Load(port, requests).run(connections, time.perf_counter() + 20, WARM))
-    load, start = Load(port, requests), time.perf_counter()
-    asyncio.run(load.run(connections, start + seconds))
-    took = time.perf_counter() - start
-    p50, p99 = (1000 * float(np.quantile(load.seconds, q)) for q in (0.5, 0.99))
-    return {
-        "request": kind,
-        "connections": connections,
-        "per_second": round(len(load.seconds) / took, 1),
-        "p50_ms": round(p50, 1),
-        "p99_ms": round(p99, 1),
-        "refused": load.refused,
-    }
-
-
-def memory_of(pid: int) -> dict[str, float]:
-    """MB that a process holds: of its own, and of the artefact's mapped files."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    return {
-        name: round(int(found[key].split()[0]) / 1024, 1)
-        for name, key in (("own", "RssAnon"), ("mapped", "RssFile"))
-    }
-
-
-def measure_memory(port: int, pid: int, total: int, connections: int, limit: float) -> list[dict]:
-    """The server's memory after each tenth of the requests, within so many seconds in all."""
-    requests = requests_of("history", np.random.default_rng(2))
-    rows, end = [{"requests": 0, **memory_of(pid)}], time.perf_counter() + limit
-    for part in range(1, 11):
-        load = Load(port, requests)
-        asyncio.run(load.run(connections, end, total // 10))
-        if time.perf_counter() > end:
-            break
-        assert load.refused == 0
-        rows.append({"requests": part * total // 10, **memory_of(pid)})
-    return rows
-
-
-def processor() -> str:
-    """What the machine says that it is."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-
-
-def batch_size(port: int) -> float:
-    """How many requests a product answered, in the mean over all so far."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    value = dict(line.rsplit(" ", 1) for line in lines if line.startswith("crane_batch_size_"))
-    return float(value["crane_batch_size_sum"]) / float(value["crane_batch_size_count"])
+    write_artefact(folder, about, arrays, "# Random")
+    return sum(path.stat().st_size for path in folder.iterdir()) / 2**20
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=10, help="for each row")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--requests", type=int, default=100_000, help="while memory is noted")
-    parser.add_argument("--limit", type=float, default=400, help="seconds for those at most")
-    parser.add_argument("--out", type=Path, help="writes OUT.md and OUT.jsonl")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_model(Path(folder, "model"), np.random.default_rng(0))
-        command = [sys.executable, "-c", SERVE + "serve(Path(sys.argv[1]), port=0)"]
-        start = time.perf_counter()
-        with subprocess.Popen(
-            [*command, str(Path(folder, "model"))], stdout=subprocess.PIPE, text=True
-        ) as server:
-            try:
-                server.stdout.readline()
-                port = int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
-                print(f"started in {time.perf_counter() - start:.1f} s, port {port}", flush=True)
-                rows = [
-                    measure(port, kind, connections, args.seconds)
-                    for kind in ("health", "recommend", "history", "similar")
-                    for connections in (1, args.connections)
-                ]
-                memory = measure_memory(
-                    port, server.pid, args.requests, args.connections, args.limit
-                )
-                size = batch_size(port)
-            finally:
-                server.terminate()
-    report(rows, memory, size, args.out)
-
-
-def report(rows: list[dict], memory: list[dict], size: float, out: Path | None) -> None:
-    """Print the table, and write it."""
-    head = "| request | connections | per second | p50 ms | p99 ms | refused |"
-    lines = [head, "|---|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
-    lines += ["", f"Requests answered with one product, in the mean: {size:.1f}.", ""]
-    lines += ["| requests so far | memory of its own, MB | mapped, MB |", "|---|---|---|"]
-    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in memory]
-    text = "\n".join(lines)
-    print(text)
-    here = {"machine": processor(), "cores": os.cpu_count()}
-    entries = [{**row, **here} for row in rows] + [{"memory": memory, **here}]
-    print(json.dumps({"rows": rows, "memory": memory}))
-    if out is not None:
-        command = f"python -m benchmarks.serving_load --out {out}"
-        title = f"# The server under load\n\n`{command}`; {processor()}, {os.cpu_count()} cores\n\n"
-        write_text(out.with_suffix(".md"), title + text + "\n")
-        write_text(
-            out.with_suffix(".jsonl"), "".join(json.dumps(entry) + "\n" for entry in entries)
-        )
+        megabytes = write(Path(folder))
+        lines = []
+        for verify in (True, False):
+            code = _PROBE.format(folder=folder, verify=verify)
+            runs = [
+                json.loads(subprocess.check_output([sys.executable, "-c", code]))
+                for _ in range(args.repeats)
+            ]
+            seconds = {
+                name: round(statistics.median(run[name] for run in runs), 4) for name in runs[0]
+            }
+            lines.append({"verify": verify, "megabytes": round(megabytes), "seconds": seconds})
+            print(json.dumps(lines[-1]))
+    args.out.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 if __name__ == "__main__":

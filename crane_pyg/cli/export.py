@@ -16,6 +16,7 @@ from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
 from crane_pyg.datasets.folder import METADATA
 from crane_pyg.encoders import WordProjection
 from crane_pyg.export import ItemTexts, export_model
+from crane_pyg.export.vectors import write_vectors
 from crane_pyg.limits import read_json
 from crane_pyg.preparation.pipeline import WORDS
 
@@ -33,6 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="the artefact: a new or empty folder, or an artefact, which is replaced",
+    )
+    parser.add_argument(
+        "--parquet",
+        action="store_true",
+        help="also write the vectors as users.parquet and items.parquet, for a vector database",
     )
 
 
@@ -52,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
         words=words,
         about=about(opened) | {"encoders": encoders},
     )
+    if args.parquet:
+        write_vectors(args.out)
     size = sum(path.stat().st_size for path in args.out.iterdir()) / 2**20
     print(
         f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "
