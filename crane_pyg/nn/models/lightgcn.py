@@ -1,7 +1,6 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
