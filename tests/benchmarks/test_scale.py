@@ -13,7 +13,7 @@ def test_drawn_data_have_the_sizes_and_distinct_pairs():
     edges = data[USER_TO_ITEM].edge_index
     assert torch.unique(edges, dim=1).shape == edges.shape
     taken_by_own_group = (edges[0] % 50 == edges[1] % 50).float().mean()
-    assert 0.6 < taken_by_own_group < 0.85
+    assert taken_by_own_group > 0.4  # by chance it would be 0.02; repeated pairs count once
     assert data["item"].x_image.shape == (300, 8)
 
 
