@@ -1,10 +1,8 @@
 from collections.abc import Mapping
 
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg import ranks
 from crane_pyg.nn.fusion.base import Space
 from crane_pyg.nn.fusion.projecting import ProjectingFusion
 from crane_pyg.ops import unit_rows
@@ -28,7 +26,6 @@ class ProjectedFusion(ProjectingFusion):
 
     def parts(self, data: HeteroData) -> list[Tensor]:
         """Each modality by itself, ``[N, d]``: projected, of length one, times its share."""
-        xs = self.unit_features(data).items()
-        projected = ((ranks.by_rows(F.linear, x, self.lin[m].weight), x.dtype) for m, x in xs)
-        unit = [unit_rows(x).to(dtype) for x, dtype in projected]
+        xs = [x.project(self.lin[m].weight) for m, x in self.units(data).items()]
+        unit = [unit_rows(x).to(x.dtype) for x in xs]
         return [share * x for share, x in zip(self.modality_share, unit, strict=True)]
