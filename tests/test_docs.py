@@ -12,7 +12,7 @@ import torch
 from crane_pyg.cli import main
 from crane_pyg.serving import Recommender
 
-TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
+OWN_DATA = Path(__file__).parent.parent / "docs" / "your_own_data.md"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        for language, block in re.findall(r"```(\w+)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+        for language, block in re.findall(r"```(\w+)\n(.*?)```", OWN_DATA.read_text(), re.DOTALL):
             run(language, block)
     return folder
 

@@ -31,7 +31,7 @@ def choose_similarity(
         data: the graph, with its validation split; without one, cosines are chosen.
         rank (int): of the vectors. (default: ``64``)
         k (int): cut-off of the NDCG. (default: ``20``)
-        vectors (pair, optional): what :func:`~crane_pyg.nn.spectral_start.low_rank` gave already.
+        vectors (pair, optional): what ``spectral_start.low_rank`` gave already.
             (default: it is called)
     """
     train = data[USER_TO_ITEM].edge_index
