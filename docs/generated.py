@@ -35,6 +35,7 @@ ROOMS = {
     "experiments": "crane_pyg.experiments",
     "export": "crane_pyg.export",
     "serving": "crane_pyg.serving",
+    "server": "crane_pyg.server",
 }
 
 
