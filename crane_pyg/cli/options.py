@@ -23,10 +23,12 @@ from crane_pyg.training.identity import fingerprint
 TRAINING_HELPS = {
     "epochs": "upper limit",
     "batch_size": "interactions per step; users, for multivae",
+    "steps_per_epoch": "the most: more data make larger batches, if none are given",
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",
     "monitor": "the validation score that chooses the best epoch",
+    "eval_users": "of more users in validation, rank so many, always the same",
 }
 
 
@@ -107,7 +109,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     for name, value in TRAINING_DEFAULTS._asdict().items():
         parser.add_argument(
             "--" + name.replace("_", "-"),
-            type=type(value),
+            type=int if value is None else type(value),
             choices=options_of(TrainingSettings.__annotations__[name]) or None,
             default=argparse.SUPPRESS,
             help=f"{TRAINING_HELPS[name]} (default: that of settings, preset or model, or {value})",

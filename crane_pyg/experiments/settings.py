@@ -27,7 +27,8 @@ def complete_settings(
     published: dict[str, Any] = {}
     if preset is not None:
         published = MODELS[model].preset(preset).model | MODELS[model].preset(preset).fit
-    return training_settings(MODELS[model])._asdict() | published | dict(given or {})
+    settings = published | dict(given or {})
+    return training_settings(MODELS[model], **split_settings(settings)[1])._asdict() | settings
 
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> None:
@@ -71,7 +72,8 @@ def _kind(annotation: Any) -> str:
 def settings_with_defaults(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting there is: those given over the defaults of the model and of ``fit``."""
     own = {name: parameter.default for name, parameter in _known(model).items()}
-    return own | training_settings(MODELS[model])._asdict() | dict(settings)
+    training = training_settings(MODELS[model], **split_settings(settings)[1])._asdict()
+    return own | training | dict(settings)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

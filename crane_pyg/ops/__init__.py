@@ -9,6 +9,7 @@ from crane_pyg.ops.fill import fill_missing
 from crane_pyg.ops.graph_recall import GraphRecall, graph_recall
 from crane_pyg.ops.item_knn import Weighting, item_knn
 from crane_pyg.ops.knn import KNNImpl, edge_cosine, knn_graph, modality_knn_graph, unit_rows
+from crane_pyg.ops.sample import some_of
 from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "knn_graph",
     "local_ease",
     "modality_knn_graph",
+    "some_of",
     "spmm",
     "tanh_attention",
     "tanh_attention_error",

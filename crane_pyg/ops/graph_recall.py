@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from crane_pyg.ops.sample import some_of
 from crane_pyg.ops.sparse import CSRGraph, spmm
 
 _BLOCK = 512  # users at a time
@@ -42,9 +43,7 @@ def graph_recall(
     users = (to_user.in_degree > 1).nonzero().view(-1)
     if users.numel() == 0:
         return GraphRecall(0.0, 0.0)
-    if users.numel() > max_users:
-        order = torch.randperm(users.numel(), generator=torch.Generator().manual_seed(0))
-        users = users[order[:max_users].to(users.device)]
+    users = some_of(users, max_users)
     k = min(k, similar.num_dst)
     recalls = []
     for block in torch.split(users, _BLOCK):

@@ -15,18 +15,25 @@ class TrainingSettings(NamedTuple):
     Attributes:
         epochs: upper limit.
         batch_size: interactions per step; users, for a model that reads their whole histories.
+        steps_per_epoch: the most steps of an epoch; where there would be more, the batch grows, and
+            the learning rate with it, see :func:`~crane_pyg.training.steps.plan_steps`. ``None``
+            sets no limit.
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by.
+        eval_users: of more users with validation items so many are ranked, always the same ones,
+            see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
     """
 
     epochs: int = 250
     batch_size: int = 1024
+    steps_per_epoch: int | None = 128
     lr: float = 1e-3
     patience: int = 20  # with 10 some seeds stop too early: see benchmarks/results
     eval_every: int = 1
     monitor: Monitor = "Recall@20"
+    eval_users: int | None = None
 
 
 TRAINING_DEFAULTS = TrainingSettings()
@@ -35,9 +42,14 @@ TRAINING_DEFAULTS = TrainingSettings()
 def training_settings(model: Recommender | type[Recommender], **given: Any) -> TrainingSettings:
     """How a model is trained: as given, else as the model has it, else as all have it.
 
+    Who gives ``batch_size`` alone gets it, however large the data are: without a limit of the
+    steps.
+
     Args:
         model: the model or its class.
         **given: fields of :class:`TrainingSettings`; ``None`` counts as not given.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
+    if "batch_size" in chosen:
+        chosen.setdefault("steps_per_epoch", None)
     return TRAINING_DEFAULTS._replace(**{**model.fit_defaults, **chosen})

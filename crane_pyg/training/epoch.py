@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.training.sampling import TripletSampler
+from crane_pyg.training.steps import WarmUp
 
 
 def build_optimizer(model: Recommender, lr: float) -> torch.optim.Optimizer:
@@ -25,6 +26,7 @@ def train_epoch(
     data: HeteroData,
     sampler: TripletSampler,
     optimizer: torch.optim.Optimizer,
+    warm_up: WarmUp | None = None,
 ) -> dict[str, float]:
     """Train for one pass over the interactions.
 
@@ -33,6 +35,7 @@ def train_epoch(
         data: the graph.
         sampler: draws the batches.
         optimizer: updates the model's parameters, such as :func:`build_optimizer` returns it.
+        warm_up: sets the optimiser's learning rates before each step. (default: they stay)
 
     Returns:
         the mean over the batches of ``loss`` and of each of its terms, and the ``seconds`` that
@@ -48,6 +51,8 @@ def train_epoch(
         loss = torch.stack(list(terms.values())).sum()
         with torch.autocast(loss.device.type, enabled=False):  # backward repeats forward's types
             torch.autograd.backward(loss)
+        if warm_up is not None:
+            warm_up.step()
         optimizer.step()
         for name, value in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0) + value.detach()

@@ -22,10 +22,11 @@ from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
-from crane_pyg.training.memory import peak_memory_mb
+from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.progress import Progress
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
+from crane_pyg.training.steps import WarmUp, plan_steps
 
 
 def fit(
@@ -34,10 +35,12 @@ def fit(
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
     lr: float | None = None,
     patience: int | None = None,
     eval_every: int | None = None,
     monitor: Monitor | None = None,
+    eval_users: int | None = None,
     protocol: EvaluationProtocol = "strict",
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -65,10 +68,14 @@ def fit(
         data: the graph; moved to ``device``.
         epochs: upper limit.
         batch_size: interactions per step; users, for a model that reads their whole histories.
+        steps_per_epoch: the most steps of an epoch; where there would be more, the batch grows, and
+            the learning rate with it, see :func:`~crane_pyg.training.steps.plan_steps`. Without a
+            limit where ``batch_size`` alone is given.
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by.
+        eval_users: of more users with validation items, rank so many, always the same ones.
         protocol: how validation ranks, see :func:`~crane_pyg.training.evaluate`.
         seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
@@ -91,12 +98,14 @@ def fit(
         model,
         epochs=epochs,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         lr=lr,
         patience=patience,
         eval_every=eval_every,
         monitor=monitor,
+        eval_users=eval_users,
     )
-    epochs, batch_size, lr, patience, eval_every, monitor = settings
+    epochs, batch_size, steps_per_epoch, lr, patience, eval_every, monitor, eval_users = settings
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     for name, value in settings._asdict().items():
@@ -106,9 +115,10 @@ def fit(
     device = torch.device(device)
     divide(model)
     model, data = model.to(device), data.to(device)
+    keep_freed_memory()
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    optimizer = None
+    optimizer = warm_up = None
     if isinstance(model, SolvedRecommender):
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
@@ -120,17 +130,23 @@ def fit(
             once_per_user=model.reads_histories,
             among_taken=model.scores_unseen,
         )
-        optimizer = build_optimizer(model, lr)
-        run_epoch = partial(train_epoch, model, data, sampler, optimizer)
+        steps = plan_steps(sampler.num_rows, batch_size, steps_per_epoch)
+        sampler.batch_size = steps.batch_size
+        optimizer = build_optimizer(model, lr * steps.growth)
+        warm_up = WarmUp(optimizer, steps.warm_up)
+        run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up)
+    validate = partial(evaluate, model, data, protocol=protocol, max_users=eval_users)
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     is_stopped = False
     store = Checkpoint(checkpoint) if checkpoint is not None else None
     identity: dict[str, Any] = {
         "batch_size": batch_size,
+        "steps_per_epoch": steps_per_epoch,
         "lr": lr,
         "eval_every": eval_every,
         "monitor": monitor,
+        "eval_users": eval_users,
         "protocol": protocol,
         "seed": seed,
     }
@@ -140,6 +156,8 @@ def fit(
     ranks.check_alike("data and settings", identity)
     if store is not None and store.path.exists():
         best_state = store.load(model, optimizer, generator, result, identity)
+        if warm_up is not None:
+            warm_up.done = result.epochs * len(sampler)
         if not result.begins(epochs, patience, eval_every):
             raise ValueError(
                 f"'{store.path}' holds {result.epochs} epochs of another length of training; "
@@ -160,7 +178,7 @@ def fit(
             if not math.isfinite(loss):
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")
             if epoch % eval_every == 0 or epoch == epochs:
-                row |= evaluate(model, data, "val", protocol=protocol)
+                row |= validate()
                 if row[monitor] > result.best_score:
                     result.best_epoch, result.best_score = epoch, row[monitor]
                     best_state = copy.deepcopy(model.state_dict())
@@ -172,6 +190,6 @@ def fit(
             is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)
     model.eval()
-    chosen = model.calibrate(data, lambda: evaluate(model, data, "val", protocol=protocol)[monitor])
+    chosen = model.calibrate(data, lambda: validate()[monitor])
     result.best_score = result.best_score if chosen is None else chosen
     return result

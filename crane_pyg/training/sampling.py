@@ -9,6 +9,8 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.schema import USER_TO_ITEM
 
+_CHUNK = 1 << 24  # triplets drawn at a time: what they need beside is 50 bytes each
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,7 +74,7 @@ class TripletSampler:
             logger.warning(
                 "%d users took every item and are left out of training", int(saturated.sum())
             )
-        self.edge_index = edge_index[:, usable]
+        self.edge_index = edge_index if usable.all() else edge_index[:, usable]
         self.degree: Tensor | None = None  # of each user that has edges, where one of them counts
         if once_per_user:
             self.edge_index = self.edge_index[:, self.edge_index[0].argsort(stable=True)]
@@ -96,16 +98,22 @@ class TripletSampler:
         edge_index, num_items = data[USER_TO_ITEM].edge_index, data["item"].num_nodes
         return cls(edge_index, num_items, batch_size, generator, once_per_user, among_taken)
 
+    @property
+    def num_rows(self) -> int:
+        """How many triplets an epoch has."""
+        return self.edge_index.size(1) if self.degree is None else self.degree.numel()
+
     def __len__(self) -> int:
-        rows = self.edge_index.size(1) if self.degree is None else self.degree.numel()
-        return -(-rows // self.batch_size)
+        return -(-self.num_rows // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         edges = self.edge_index if self.degree is None else self._one_of_each_user(self.degree)
         order = torch.randperm(edges.size(1), generator=self.generator, device=edges.device)
-        user, pos = edges[:, order]
-        neg = self._negatives(user)
-        yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
+        whole_batches = max(1, _CHUNK // self.batch_size) * self.batch_size
+        for chunk in torch.split(order, whole_batches):
+            user, pos = edges[:, chunk]
+            neg = self._negatives(user)
+            yield from zip(*(x.split(self.batch_size) for x in (user, pos, neg)), strict=True)
 
     def _one_of_each_user(self, degree: Tensor) -> Tensor:
         first = degree.cumsum(0) - degree

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import choose_similarity, similarity_choice
+from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
 
 
@@ -53,3 +54,19 @@ def test_both_are_chosen_on_some_data(monkeypatch):
 
 def test_without_validation_it_is_cosines():
     assert choose_similarity(drawn(0, label_share=0.0)) == "cosine"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_users_some_count(monkeypatch, seed):
+    data = drawn(seed)
+    torch.manual_seed(seed)
+    vectors = user, item = torch.randn(30, 8), torch.randn(40, 8) * torch.rand(40, 1)
+    monkeypatch.setattr(similarity_choice, "_MOST_USERS", 9)
+    found = choose_similarity(data, k=5, vectors=vectors)
+    held_out = data[USER_TO_ITEM].val_edge_label_index
+    kept = torch.isin(held_out[0], some_of(held_out[0].unique(), 9))
+    data[USER_TO_ITEM].val_edge_label_index = held_out[:, kept]
+    degree = torch.bincount(data[USER_TO_ITEM].edge_index[1], minlength=40).sqrt().unsqueeze(1)
+    inner = by_hand(data, user, item * degree)
+    cosine = by_hand(data, user, F.normalize(item, dim=1) * degree)
+    assert found == ("inner" if inner > cosine else "cosine")

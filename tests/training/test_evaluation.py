@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn.models import LightGCN
+from crane_pyg.ops import some_of
+from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import evaluate
 
 
@@ -104,3 +107,15 @@ def test_an_empty_split(fixed):
     data["user", "interacts", "item"].val_edge_label_index = torch.empty(2, 0, dtype=torch.long)
     with pytest.raises(ValueError, match="the val split is empty"):
         evaluate(fixed(torch.randn(37, 53)), data, "val")
+
+
+def test_a_sample_of_the_users_is_ranked_as_if_there_were_no_others(checkerboard):
+    model = LightGCN.from_data(checkerboard, embedding_dim=8)
+    edges = checkerboard[USER_TO_ITEM]
+    held_out = edges.val_edge_label_index
+    users = held_out[0].unique()
+    assert evaluate(model, checkerboard, max_users=users.numel()) == evaluate(model, checkerboard)
+    few = some_of(users, 7)
+    found = evaluate(model, checkerboard, max_users=7)
+    edges.val_edge_label_index = held_out[:, torch.isin(held_out[0], few)]
+    assert evaluate(model, checkerboard) == found

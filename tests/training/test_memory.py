@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -13,3 +14,20 @@ def test_the_peak_of_an_earlier_run_does_not_count():
     del large
     reset_peak_memory(torch.device("cpu"))
     assert peak_memory_mb(torch.device("cpu")) < before - 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+def test_freed_memory_is_taken_again_without_the_kernel():
+    """In a process of its own: how memory is kept is a matter of the whole process."""
+    code = """
+import resource, torch
+from crane_pyg.training.memory import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.empty(12_000_000).zero_()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(); plain = faults(); keep_freed_memory(); faults(); kept = faults()
+assert kept < plain / 10, (kept, plain)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

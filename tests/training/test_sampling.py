@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from crane_pyg.training import TripletSampler
+from crane_pyg.training import TripletSampler, sampling
 
 
 def test_an_epoch_holds_every_edge_once_and_no_negative_that_was_taken():
@@ -144,3 +144,16 @@ def test_negatives_among_what_somebody_took_are_uniform_there():
         assert set(pos[user == u].tolist()).isdisjoint(allowed)
         share = torch.bincount(drawn, minlength=10)[sorted(allowed)] / drawn.numel()
         assert (share - 1 / len(allowed)).abs().max() < 4 * (0.25 / drawn.numel()) ** 0.5
+
+
+@pytest.mark.parametrize("chunk", [1, 64, 65, 200])
+def test_an_epoch_drawn_in_chunks_is_the_same(checkerboard, monkeypatch, chunk):
+    def epoch():
+        generator = torch.Generator().manual_seed(0)
+        return [*TripletSampler.from_data(checkerboard, 64, generator)]
+
+    whole = epoch()
+    monkeypatch.setattr(sampling, "_CHUNK", chunk)
+    for batch, expected in zip(epoch(), whole, strict=True):
+        for found, wanted in zip(batch, expected, strict=True):
+            assert torch.equal(found, wanted)

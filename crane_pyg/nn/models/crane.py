@@ -22,7 +22,7 @@ from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.similarity_choice import choose_similarity
-from crane_pyg.nn.spectral_start import spectral_start
+from crane_pyg.nn.spectral_start import low_rank, spectral_start
 from crane_pyg.ops import CSRGraph, distinct, unit_rows
 from crane_pyg.schema import modalities, sizes
 
@@ -128,8 +128,10 @@ class CRANE(Recommender):
         """
         flat = CRANESettings(**settings)
         resolved: dict[str, Any] = {}
+        vectors = None
         if flat.ranking == "softmax" and flat.ranking_similarity == "auto":
-            resolved = {"ranking_similarity": choose_similarity(data)}
+            vectors = low_rank(data, flat.embedding_dim)
+            resolved = {"ranking_similarity": choose_similarity(data, vectors=vectors)}
             flat = replace(flat, **resolved)
         model = cls(*sizes(data), **flat.arguments(modalities(data), data["item"].num_nodes))
         if flat.warm_start and model.item_graph is not None:
@@ -137,7 +139,8 @@ class CRANE(Recommender):
         model.resolved = resolved
         if flat.spectral_start:
             tables = model.user_embedding.weight, model.item_embedding.weight
-            spectral_start(*tables, data, similarity=model.objective.ranking.similarity)
+            similarity = model.objective.ranking.similarity
+            spectral_start(*tables, data, similarity=similarity, vectors=vectors)
         return model
 
     @classmethod

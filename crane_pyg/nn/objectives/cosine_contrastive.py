@@ -6,7 +6,7 @@ from torch import Tensor
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
-from crane_pyg.nn.objectives.negatives import Negatives, compare
+from crane_pyg.nn.objectives.negatives import Compared, Negatives, cost_of_rows
 from crane_pyg.nn.objectives.ranking import RankingLoss, Triplets
 
 
@@ -52,7 +52,11 @@ class CosineContrastive(RankingLoss):
             raise ValueError(f"negative_weight must not be negative (got {self.negative_weight})")
 
     def __call__(self, batch: Triplets) -> Tensor:
-        pos, neg, hidden, _ = compare(batch, self.negatives, self.similarity)
+        costs = cost_of_rows(batch, self.negatives, self.similarity, self._cost)
+        return reduce_loss(costs, self.reduction)
+
+    def _cost(self, compared: Compared) -> Tensor:
+        pos, neg, hidden, _ = compared
         excess = F.relu(neg - self.margin).masked_fill(hidden, 0).sum(1)
         mean = excess / (~hidden).sum(1).clamp(min=1)
-        return reduce_loss(1 - pos + self.negative_weight * mean, self.reduction)
+        return 1 - pos + self.negative_weight * mean

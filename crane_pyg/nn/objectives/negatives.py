@@ -1,13 +1,20 @@
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from crane_pyg.nn.objectives.ranking import Similarity, Triplets
 from crane_pyg.ops import distinct, unit_rows
 
 Negatives = Literal["shared", "batch", "row"]
+
+MAX_NEGATIVES = 1024
+"""How many of a batch's negatives all rows share, at most."""
+
+_CHUNK = 1 << 22  # similarities held at a time, 16 MB: more of them at once are no faster
 
 
 class Compared(NamedTuple):
@@ -26,6 +33,40 @@ class Compared(NamedTuple):
     times: Tensor
 
 
+def cost_of_rows(
+    batch: Triplets,
+    negatives: Negatives,
+    similarity: Similarity,
+    cost: Callable[[Compared], Tensor],
+) -> Tensor:
+    """What each row of a batch costs, from the similarities that :func:`compare` gives.
+
+    A batch of :math:`B` rows with :math:`c` shared negatives has :math:`B c` similarities. Of a
+    large one they are computed for some rows at a time, and again in the backward pass, so that
+    memory grows with :math:`B` alone.
+
+    Args:
+        batch, negatives, similarity: as :func:`compare` takes them.
+        cost: from the similarities of some rows to what each of them costs.
+
+    Shapes:
+        - **output:** ``[B]``
+    """
+    count = min(batch.item_id[0].numel(), MAX_NEGATIVES)
+    step = max(1, _CHUNK // max(1, count))
+    if negatives == "row" or batch.user_id.numel() <= step:
+        return cost(compare(batch, negatives, similarity))
+    user, item = _comparable(batch, similarity)
+    pool = _pool(batch, item, negatives)
+
+    def part(user: Tensor, pos: Tensor, pos_id: Tensor) -> Tensor:
+        return cost(pool(user, pos, pos_id))
+
+    rows = zip(*(torch.split(x, step) for x in (user, item[0], batch.item_id[0])), strict=True)
+    parts = [checkpoint(part, *x, use_reentrant=False, preserve_rng_state=False) for x in rows]
+    return torch.cat(parts)
+
+
 def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Compared:
     """Similarities of a batch's users to their positives and negatives.
 
@@ -37,25 +78,52 @@ def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Co
         batch (Triplets): embeddings and ids; equal ids have equal embeddings.
         negatives: ``'shared'``, the distinct ones drawn in the batch, all for every row;
             ``'batch'``, the distinct positives of the other rows; ``'row'``, those drawn for the
-            row, as often as they were drawn.
+            row, as often as they were drawn. Of what is shared, only the first
+            :data:`MAX_NEGATIVES` drawn count, so that a large batch does not cost its square; they
+            are a sample like the others.
         similarity: ``'inner'`` or ``'cosine'``; a row of zeros has cosine 0 to everything, and
             a gradient of zero.
     """
+    user, item = _comparable(batch, similarity)
+    pos_id = batch.item_id[0]
+    if negatives != "row":
+        return _pool(batch, item, negatives)(user, item[0], pos_id)
+    neg = (user * item[1:]).sum(-1).T
+    hidden = (batch.item_id[1:] == pos_id).T
+    return Compared((user * item[0]).sum(-1), neg, hidden, torch.ones_like(hidden[:1].sum(0)))
+
+
+class _Pool(NamedTuple):
+    """Negatives that all rows share.
+
+    Shapes:
+        - **item:** ``[c, d]``, **ids**, **times:** ``[c]``
+    """
+
+    item: Tensor
+    ids: Tensor
+    times: Tensor
+
+    def __call__(self, user: Tensor, pos: Tensor, pos_id: Tensor) -> Compared:
+        hidden = (pos_id.unsqueeze(1) == self.ids) | (self.times == 0)
+        return Compared((user * pos).sum(-1), user @ self.item.T, hidden, self.times)
+
+
+def _comparable(batch: Triplets, similarity: Similarity) -> tuple[Tensor, Tensor]:
     user, item = batch.user, batch.item
     if similarity == "cosine":
         user, item = unit_rows(user), unit_rows(item.flatten(0, 1)).view(item.shape)
-    pos, pos_id = (user * item[0]).sum(-1), batch.item_id[0]
-    if negatives == "row":
-        neg = (user * item[1:]).sum(-1).T
-        hidden = (batch.item_id[1:] == pos_id).T
-        return Compared(pos, neg, hidden, torch.ones_like(hidden[:1].sum(0)))
-    drawn = slice(1, None) if negatives == "shared" else slice(0, 1)
-    ids, place = distinct(batch.item_id[drawn].flatten())
+    return user, item
+
+
+def _pool(batch: Triplets, item: Tensor, negatives: Negatives) -> _Pool:
+    drawn = slice(0, 1) if negatives == "batch" else slice(1, None)
+    ids, place = distinct(batch.item_id[drawn, :MAX_NEGATIVES].flatten())
     # The result of distinct may be longer than there are distinct entries: no place leads to the
     # rest. Of equal rows the first stands for all.
     times = torch.zeros_like(ids).scatter_add_(0, place, torch.ones_like(place))
     rows = torch.arange(place.numel(), device=place.device)
     first = torch.full_like(ids, place.numel()).scatter_reduce_(0, place, rows, "amin")
     first = first.clamp(max=max(0, place.numel() - 1))
-    neg = user @ F.embedding(first, item[drawn].flatten(0, 1)).T
-    return Compared(pos, neg, (pos_id.unsqueeze(1) == ids) | (times == 0), times)
+    shared = item[drawn, :MAX_NEGATIVES].flatten(0, 1)
+    return _Pool(F.embedding(first, shared), ids, times)

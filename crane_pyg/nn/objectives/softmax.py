@@ -7,7 +7,7 @@ from torch import Tensor
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
-from crane_pyg.nn.objectives.negatives import Negatives, compare
+from crane_pyg.nn.objectives.negatives import Compared, Negatives, cost_of_rows
 from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity, Triplets
 
 
@@ -25,7 +25,8 @@ class SampledSoftmax(RankingLoss):
     <https://arxiv.org/abs/2201.02327>`_ trains LightGCN with.
 
     Where a row meets its own positive in :math:`\mathcal{N}`, it is left out. Other items that the
-    user took stay, see :func:`~crane_pyg.nn.objectives.compare`. A row without negatives costs 0.
+    user took stay, see :func:`~crane_pyg.nn.objectives.compare`, where it also says how many are
+    shared at most. A row without negatives costs 0.
 
     Args:
         temperature: :math:`\tau`. (default: ``0.2`` for cosines, ``1`` for inner products)
@@ -71,12 +72,16 @@ class SampledSoftmax(RankingLoss):
             )
 
     def __call__(self, batch: Triplets) -> Tensor:
+        costs = cost_of_rows(batch, self.negatives, self.similarity, self._cost)
+        return reduce_loss(costs, self.reduction)
+
+    def _cost(self, compared: Compared) -> Tensor:
         assert self.temperature is not None
-        pos, neg, hidden, times = compare(batch, self.negatives, self.similarity)
+        pos, neg, hidden, times = compared
         logits = neg / self.temperature
         if self.negatives == "batch" and not self.correction:
             logits = logits + times.to(logits.dtype).log()
         logits = logits.masked_fill(hidden, -torch.inf)
         logits = torch.cat([(pos / self.temperature).unsqueeze(1), logits], dim=1)
-        target = torch.zeros_like(batch.user_id)
-        return reduce_loss(F.cross_entropy(logits, target, reduction="none"), self.reduction)
+        target = torch.zeros(pos.numel(), dtype=torch.long, device=pos.device)
+        return F.cross_entropy(logits, target, reduction="none")

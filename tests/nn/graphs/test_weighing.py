@@ -2,9 +2,10 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.nn import ConcatFusion, LearnedItemGraph
+from crane_pyg.nn.graphs import weighing
 from crane_pyg.nn.graphs.weighing import SHARES, choose_shares
 from crane_pyg.nn.user_item import item_to_user_graph
-from crane_pyg.ops import graph_recall
+from crane_pyg.ops import csr_graph, graph_recall, some_of
 from tests.nn.fusion.data import kinds
 
 ALL = torch.ones(200, dtype=torch.bool)
@@ -42,3 +43,17 @@ def test_the_shares_recommend_no_worse_than_others():
     chosen = recall(graph.fusion.modality_share.tolist())
     assert chosen.mean >= max(others).mean - 2 * max(others).error  # one of each modality's choice
     assert max(others).mean > min(others).mean
+
+
+def test_of_a_large_catalogue_some_items_count(monkeypatch):
+    data = kinds()
+    xs, to_user = unit(data, {"a": "a", "b": "b", "c": "c"}), item_to_user_graph(data)
+    complete = torch.arange(200) % 5 > 0
+    items = some_of(complete.nonzero().view(-1), 60)
+    place = {int(item): row for row, item in enumerate(items)}
+    pairs = [(place[i], u) for i, u in to_user.edge_index.T.tolist() if i in place]
+    part = csr_graph(torch.tensor(pairs).T, size=(60, to_user.num_dst))
+    few = {m: x[items] for m, x in xs.items()}
+    expected = choose_shares(few, torch.ones(60, dtype=torch.bool), part, 3)
+    monkeypatch.setattr(weighing, "_MOST_ITEMS", 60)
+    assert choose_shares(xs, complete, to_user, 3) == expected

@@ -234,7 +234,7 @@ def test_branches_apart_add_up_their_scores(checkerboard):
 
 
 def test_branches_apart_average_their_cosines(checkerboard):
-    model = build(checkerboard, dual_fusion=False).eval()
+    model = build(checkerboard, dual_fusion=False, ranking_similarity="cosine").eval()
     views = model.views(checkerboard)
     cosines = [
         F.normalize(user, dim=1) @ F.normalize(item, dim=1).T
@@ -260,7 +260,7 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
 def test_what_it_compares_by_is_left_to_the_data_and_saved(
     checkerboard, tmp_path, monkeypatch, chosen
 ):
-    monkeypatch.setattr(crane, "choose_similarity", lambda data: chosen)
+    monkeypatch.setattr(crane, "choose_similarity", lambda data, vectors: chosen)
     model = build(checkerboard)
     assert model.objective.ranking.similarity == chosen
     save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from crane_pyg.nn.objectives import compare, negatives
+from crane_pyg.nn.objectives import CosineContrastive, SampledSoftmax, compare, negatives
 from crane_pyg.ops.distinct import padded_distinct
-from tests.nn.objectives.batches import gathered
+from tests.nn.objectives.batches import gathered, tables
 
 EMBEDDINGS = {"user": torch.tensor([[1.0], [2.0]]), "item": torch.arange(5.0).view(5, 1)}
 TRIPLETS = ([0, 1, 1], [3, 4, 3], [[1, 4, 1]])
@@ -36,3 +36,36 @@ def test_where_distinct_entries_are_filled_up_the_rest_is_hidden(monkeypatch, ki
     assert found.times.tolist() == [*expected.times.tolist(), 0]
     for name in ("neg", "hidden"):
         assert torch.equal(getattr(found, name)[:, :2], getattr(expected, name))
+
+
+@pytest.mark.parametrize("kind", ["shared", "batch"])
+def test_of_a_large_batch_the_first_drawn_are_shared(monkeypatch, kind):
+    monkeypatch.setattr(negatives, "MAX_NEGATIVES", 2)
+    found = compare(gathered(EMBEDDINGS, [0, 1, 1, 0], [3, 4, 3, 2], [[1, 4, 0, 2]]), kind, "inner")
+    assert found.neg[0].tolist() == {"shared": [1, 4], "batch": [3, 4]}[kind]
+    assert found.neg.shape == (4, 2)
+    assert found.pos.tolist() == [3, 8, 6, 2]
+
+
+LOSSES = [
+    SampledSoftmax(),
+    SampledSoftmax(negatives="batch"),
+    SampledSoftmax(negatives="row"),
+    CosineContrastive(margin=0.0),
+]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 62, 63])
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_some_rows_at_a_time_equal_one_big_batch(monkeypatch, loss, rows):
+    found = []
+    for chunk in (10**9, rows * 20):
+        monkeypatch.setattr(negatives, "MAX_NEGATIVES", 20)
+        monkeypatch.setattr(negatives, "_CHUNK", chunk)
+        torch.manual_seed(0)
+        embeddings = tables()
+        ids = [torch.randint(n, (63,)).tolist() for n in (8, 10, 10)]
+        value = loss(gathered(embeddings, ids[0], ids[1], [ids[2]]))
+        found.append([value, *torch.autograd.grad(value, [*embeddings.values()])])
+    for whole, chunked in zip(*found, strict=True):
+        torch.testing.assert_close(chunked, whole)
