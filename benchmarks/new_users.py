@@ -64,7 +64,9 @@ def hidden_users(data: HeteroData, share: float, seed: int) -> Tensor:
     return known[order[: round(share * known.numel())]].sort().values
 
 
-def train(name: str, data: HeteroData, seed: int) -> tuple[Recommender, float]:
+def train(
+    name: str, data: HeteroData, seed: int, item_ids: list[str] | None = None
+) -> tuple[Recommender, float]:
     """The artefact of a model with its defaults, and the seconds that training took."""
     settings = complete_settings(name)
     model = construct_model(name, data, settings, seed)
@@ -73,7 +75,7 @@ def train(name: str, data: HeteroData, seed: int) -> tuple[Recommender, float]:
     seconds = time.perf_counter() - start
     users, items = ([str(number) for number in range(size)] for size in sizes(data))
     with tempfile.TemporaryDirectory() as folder:
-        export_model(model, data, folder, user_ids=users, item_ids=items)
+        export_model(model, data, folder, user_ids=users, item_ids=item_ids or items)
         return Recommender.load(folder), seconds
 
 

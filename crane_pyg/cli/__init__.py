@@ -18,6 +18,7 @@ from crane_pyg.cli import (
     recommend,
     train,
     tune,
+    update,
 )
 from crane_pyg.cli.options import Parser
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "compare": (compare, "train several models over several seeds and print their table"),
     "export": (export, "a trained model as a folder that is served without the data"),
     "recommend": (recommend, "what a trained model recommends to users, as a CSV"),
+    "update": (update, "go on with new interactions, users and items, from what was trained"),
     "tune": (tune, "search for a model's settings on validation"),
     "doctor": (doctor, "what this machine and installation have, and what would be faster"),
     "completion": (completion, "what a shell reads to complete the commands of crane-pyg"),

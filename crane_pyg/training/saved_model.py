@@ -46,6 +46,36 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
         DamagedFileError: if the file is not what was written.
         ValueError: if the file is not one of ours, or ``data`` has other sizes.
     """
+    name, settings, state = _read(path)
+    try:
+        model = MODELS[name].skeleton(data, **settings)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} has settings that its model does not take: {error}") from error
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} was trained on other data: {error}") from error
+    return model.eval()
+
+
+def skeleton_like(path: Path | str, data: HeteroData) -> tuple[Recommender, dict[str, Any]]:
+    """A model of the kind and settings of one that :func:`save_model` wrote, for other data, whose
+    weights are about to be set; and the settings.
+
+    Args:
+        path: the file.
+        data: the graph that it is for.
+
+    Raises:
+        DamagedFileError: if the file is not what was written.
+        ValueError: if the file is not one of ours.
+    """
+    name, settings, _ = _read(path)
+    return MODELS[name].skeleton(data, **settings), settings
+
+
+def _read(path: Path | str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The name of the model, its settings and its weights."""
     content = read_sealed(path)
     try:
         state = load(content)
@@ -55,12 +85,4 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
     check_choice(f"the model of {path}", metadata.get("model"), sorted(MODELS))
     settings = parse_json(metadata.get("settings", ""), f"the settings of '{path}'")
-    try:
-        model = MODELS[metadata["model"]].skeleton(data, **settings)
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} has settings that its model does not take: {error}") from error
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path} was trained on other data: {error}") from error
-    return model.eval()
+    return metadata["model"], settings, state
