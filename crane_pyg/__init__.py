@@ -7,7 +7,7 @@ The rooms are imported when they are first named: ``import crane_pyg`` costs nex
 from importlib import import_module
 from types import ModuleType
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "__version__",
     "datasets",
