@@ -1,13 +1,17 @@
 """What the tutorial tells people to type works, and recommends what it should."""
 
+import asyncio
 import re
 import runpy
 import shlex
 from pathlib import Path
+from unittest.mock import patch
 
+import httpx
 import pandas as pd
 import pytest
 import torch
+import uvicorn
 
 from crane_pyg.cli import main
 from crane_pyg.serving import Recommender
@@ -44,11 +48,27 @@ def run(language, block):
     else:
         python, *command = shlex.split(block)
         assert python == "python"
-        if command[:2] == ["-m", "crane_pyg"]:
+        if command[:3] == ["-m", "crane_pyg", "serve"]:
+            with patch.object(uvicorn.Server, "run", check_that_it_answers):
+                main(command[2:])
+        elif command[:2] == ["-m", "crane_pyg"]:
             trains = command[2] in ("train", "recommend", "update")
             main(command[2:] + (["--device", "cpu"] if trains else []))
         else:
             runpy.run_path(*command)
+
+
+def check_that_it_answers(server, sockets):
+    """In the place of serving until somebody ends it."""
+
+    async def ask(path):
+        transport = httpx.ASGITransport(server.config.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get(path)).json()
+
+    assert asyncio.run(ask("/health"))["items"] == 200
+    (found,) = asyncio.run(ask("/items?search=thing-001"))["items"]
+    assert found["picture"] == "pictures/thing-001.png"
 
 
 def first_of(customer):

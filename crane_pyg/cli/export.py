@@ -13,8 +13,12 @@ from crane_pyg import __version__
 from crane_pyg.cli import options
 from crane_pyg.cli.run_folder import Run, open_run
 from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
+from crane_pyg.datasets.folder import METADATA
+from crane_pyg.encoders import WordProjection
 from crane_pyg.export import ItemTexts, export_model
 from crane_pyg.export.vectors import write_vectors
+from crane_pyg.limits import read_json
+from crane_pyg.preparation.pipeline import WORDS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
     opened = open_run(args, args.folder, "RUN")
     item_ids = opened.item_ids[ORIGINAL_ID].tolist()
     texts = ItemTexts(*(_column(opened.item_ids, name) for name in (TITLE, IMAGE)))
+    encoders, words = read_encoders(opened.folder)
     export_model(
         opened.model,
         opened.data,
@@ -50,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
         user_ids=opened.user_ids[ORIGINAL_ID].tolist(),
         item_ids=item_ids,
         texts=texts,
-        about=about(opened),
+        words=words,
+        about=about(opened) | {"encoders": encoders},
     )
     if args.parquet:
         write_vectors(args.out)
@@ -59,6 +65,23 @@ def run(args: argparse.Namespace) -> None:
         f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "
         f"{len(item_ids)} items, {_told(texts)}, {size:.1f} MB"
     )
+
+
+def read_encoders(folder: Path | None) -> tuple[dict[str, str], WordProjection | None]:
+    """By what new items are encoded as those of the data were.
+
+    Args:
+        folder: of the data; ``None`` where they are drawn.
+
+    Returns:
+        What each modality was made by, as far as it is noted, and what the light encoder of texts
+        has learned.
+    """
+    if folder is None or not (folder / METADATA).is_file():
+        return {}, None
+    noted = read_json(folder / METADATA).get("encoders", {})
+    words = WordProjection.load(folder / WORDS) if (folder / WORDS).is_file() else None
+    return noted, words
 
 
 def about(opened: Run) -> dict[str, Any]:

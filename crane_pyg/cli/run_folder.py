@@ -28,14 +28,16 @@ class Run(NamedTuple):
         result: its scores; empty where the training left none.
         data: the graph.
         model: in evaluation mode.
+        folder: of the data; ``None`` where they are drawn.
         user_ids, item_ids: tables with the original ids, in the order of the numbers, and with the
-            titles where they are known.
+            titles and pictures where they are known.
     """
 
     record: dict[str, Any]
     result: dict[str, Any]
     data: HeteroData
     model: Recommender
+    folder: Path | None
     user_ids: pd.DataFrame
     item_ids: pd.DataFrame
 
@@ -65,7 +67,7 @@ def open_run(args: argparse.Namespace, folder: Path, option: str) -> Run:
     tables = dataset.folder if isinstance(dataset, MultimodalDataset) else None
     user_ids = _ids(tables, "users", data["user"].num_nodes, data["user"].get("original_id"))
     item_ids = _ids(tables, "items", data["item"].num_nodes)
-    return Run(record, result, data, model, user_ids, item_ids)
+    return Run(record, result, data, model, tables, user_ids, item_ids)
 
 
 def _ids(folder: Path | None, kind: str, size: int, former: Any = None) -> pd.DataFrame:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 TIMM = "timm/"
 PREFERRED = TIMM + "vit_base_patch16_224.augreg2_in21k_ft_in1k"
@@ -65,15 +67,16 @@ def load_network(name: str) -> ImageEncoder:
 
 
 def _encoder(
-    name: str, model: torch.nn.Module, transform: Callable[[Any], torch.Tensor]
+    name: str, model: "torch.nn.Module", transform: Callable[[Any], "torch.Tensor"]
 ) -> ImageEncoder:
+    import torch
     from PIL import Image
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.eval().to(device)
 
     @torch.inference_mode()
-    def encode(pictures: list[torch.Tensor]) -> np.ndarray:
+    def encode(pictures: list["torch.Tensor"]) -> np.ndarray:
         starts = range(0, len(pictures), _BATCH)
         batches = [torch.stack(pictures[i : i + _BATCH]) for i in starts]
         return torch.cat([model(batch.to(device)).float().cpu() for batch in batches]).numpy()
@@ -93,7 +96,7 @@ def _is_here(model_name: str) -> bool:
     return any(isinstance(try_to_load_from_cache(config.hf_hub_id, file), str) for file in files)
 
 
-def _load(model_name: str) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor]]:
+def _load(model_name: str) -> tuple["torch.nn.Module", Callable[[Any], "torch.Tensor"]]:
     import timm
 
     model = timm.create_model(model_name, pretrained=True, num_classes=0)

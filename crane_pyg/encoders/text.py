@@ -75,6 +75,11 @@ def encode_texts(
     return EncodedTexts(features, encoder)
 
 
+def sentences_are_here() -> bool:
+    """Whether :data:`SENTENCES` can run without a download."""
+    return _local_sentences() is not None
+
+
 def fit_word_projection(texts: Sequence[str], features: np.ndarray) -> WordProjection:
     r"""The projection by which the light encoder made these rows of these texts.
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
+from crane_pyg.encoders import WordProjection
 from crane_pyg.export.card import model_card
 from crane_pyg.export.fold_in import fold_in_arrays
 from crane_pyg.export.item_graph import item_graph_arrays
@@ -41,6 +42,7 @@ def export_model(
     user_ids: Sequence[str],
     item_ids: Sequence[str],
     texts: ItemTexts | None = None,
+    words: WordProjection | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a trained model as an artefact, which :class:`crane_pyg.serving.Recommender` answers
@@ -52,6 +54,7 @@ def export_model(
         out: the folder: new, empty, or an artefact, which is replaced.
         user_ids, item_ids: the original ids, in the order of the numbers.
         texts: what people see of the items.
+        words: by which texts of new items are encoded as those of the data were.
         about: what the artefact shall say of its origin: ``model``, ``settings``, ``data``,
             ``metrics`` and the like, as JSON can hold it.
 
@@ -70,12 +73,16 @@ def export_model(
     lists: dict[str, Sequence[str]] = {"user_ids": user_ids, "item_ids": item_ids}
     given = (texts or ItemTexts())._asdict()
     lists |= {name: lines for name, lines in given.items() if lines is not None}
+    if words is not None:
+        lists["words"] = words.words
     rows = {"seen": _seen(data)}
     edges = data[USER_TO_ITEM].edge_index
     arrays = {
         "trained": torch.bincount(edges[0], minlength=num_users).int().numpy(),
         "taken": torch.bincount(edges[1], minlength=num_items).int().numpy(),
     }
+    if words is not None:
+        arrays |= {"word_weight": words.weight, "word_vectors": words.vectors}
     linear, note["share"] = _linear(model)
     if isinstance(linear, SparseItemToItem):
         parts = (linear.rowptr, linear.col.int(), linear.value)
