@@ -55,7 +55,9 @@ def choose_similarity(
         found = [_ndcg(user[fold] @ x.T, seen, wanted, k) for x in (inner, cosine)]
         gains.append(found[0] - found[1])
     gain = torch.tensor(gains)
-    error = gain.std() / len(gains) ** 0.5  # of one fold it is not a number
+    if len(gains) < 2:
+        return "cosine"
+    error = gain.std() / len(gains) ** 0.5
     return "inner" if gain.mean() > 2 * error else "cosine"
 
 

@@ -86,3 +86,9 @@ def test_of_many_users_some_count(monkeypatch, seed):
     kept = torch.isin(held_out[0], some_of(held_out[0].unique(), 9))
     data[USER_TO_ITEM].val_edge_label_index = held_out[:, kept]
     assert found == chosen_by_hand(data, *both)
+
+
+def test_one_user_decides_nothing():
+    data = drawn(0)
+    data[USER_TO_ITEM].val_edge_label_index = data[USER_TO_ITEM].val_edge_label_index[:, :1]
+    assert choose_similarity(data, k=5) == "cosine"
