@@ -60,6 +60,8 @@ def write_model(folder: Path, rng: np.random.Generator) -> None:
         "share": 0.0,
         "fold_in": {"kind": "closed", "terms": [{"shift": 0, "power": 0.5}]},
         "modalities": {},
+        "graph": None,
+        "neighbours": {"kind": "looks"},
     }
     write_artefact(folder, note, arrays, "Drawn.")
 

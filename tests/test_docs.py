@@ -18,7 +18,7 @@ from crane_pyg.nn.models import MODELS
 from crane_pyg.serving import Recommender
 
 DOCS = Path(__file__).parent.parent / "docs"
-TUTORIAL = DOCS / "tutorial.md"
+OWN_DATA = DOCS / "your_own_data.md"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        for language, block in re.findall(r"```(\w+)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+        for language, block in re.findall(r"```(\w+)\n(.*?)```", OWN_DATA.read_text(), re.DOTALL):
             run(language, block)
     return folder
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),
-    ("nn.residual", "nn.similarity_choice"),
+    ("nn.residual", "nn.similarity_choice", "nn.thinning_choice"),
     ("nn.graphs",),
     ("nn.encoder",),
     ("nn",),

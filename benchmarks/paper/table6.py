@@ -24,7 +24,7 @@ ROUNDS, BUDGET = 3, 120.0  # epochs timed of each variant, and seconds at most
 def run(job: Job) -> None:
     base = settings_with_defaults("crane", job.settings("crane"))
     variants: dict[str, dict[str, str]] = {"CRANE": {}}
-    what = {"CRANE": f"eq. 5 {base['profile']}, eq. 16 {base['semantic_profile']}"}
+    what = {"CRANE": f"eq. 5 {base['profile']}, eq. 16 {base['semantic_profile'] or 'left out'}"}
     for name, equation in EQUATIONS.items():
         for aggregation in AGGREGATIONS:
             if aggregation != base[name]:

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with ranks.together():
-            args = _parser().parse_args(argv)
+            args = build_parser().parse_args(argv)
             logging.basicConfig(format="%(message)s", stream=sys.stderr)
             is_quiet = getattr(args, "quiet", False)
             logging.getLogger().setLevel(logging.WARNING if is_quiet else logging.INFO)
@@ -74,7 +74,7 @@ def _check_ranks(args: argparse.Namespace) -> None:
         raise ValueError(f"torchrun is for train and recommend (got {ranks.size()} ranks)")
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     typed = Path(sys.argv[0]).name
     prog = typed if typed == completion.PROGRAM else "python -m crane_pyg"
     parser = Parser(prog=prog, description="Multimodal recommendation on graphs.")

@@ -103,10 +103,11 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "ranking_similarity": ["auto", "cosine", "inner"],
         "lr": [3e-3, 1e-3],
         "l2": [0.0, 1e-3],
-        "k": [5, 10],
+        "k": [10, 5],
+        "drop_edge": ["auto", None, "multinomial"],
+        "semantic_profile": [None, "sqrt"],
         "num_layers": [2, 1, 3],
         "num_rounds": [1, 2],
-        "beta": [0.0, 0.001, 0.01],
     },
     # The paper searches the highest beta; its widths, and smaller ones for smaller sets.
     "multivae": {

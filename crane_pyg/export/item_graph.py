@@ -28,7 +28,8 @@ def item_graph_arrays(
     """
     power = None
     if isinstance(model, CRANE) and model.item_graph is not None and not model.semantic_embedding:
-        source, power = model.views(data).e_item, model.semantic_profile.power
+        source = model.views(data).e_item
+        power = model.semantic_profile and model.semantic_profile.power
     elif isinstance(model, FREEDOM):
         source = model.item_embedding.weight
     else:

@@ -45,6 +45,7 @@ from crane_pyg.nn.objectives import (
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import spectral_start
+from crane_pyg.nn.thinning_choice import choose_thinning
 
 __all__ = [
     "L2",
@@ -77,6 +78,7 @@ __all__ = [
     "WeightedSumConv",
     "bpr_loss",
     "choose_similarity",
+    "choose_thinning",
     "info_nce_loss",
     "item_view_propagation",
     "light_gcn_propagation",

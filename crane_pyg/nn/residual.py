@@ -24,7 +24,8 @@ class Residual(torch.nn.Module):
     not help, :math:`\alpha` is zero and nothing is kept.
 
     Args:
-        linear (EASE or LocalEASE): what :math:`\hat{r}` comes from.
+        linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
+            :math:`\hat{r}`.
     """
 
     SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)

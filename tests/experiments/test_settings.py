@@ -28,7 +28,7 @@ def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
     assert full["monitor"] == "Recall@20"
     assert json.dumps(full)
     if model == "crane":
-        assert (full["fusion"], full["warm_start"], full["k"]) == ("rca", True, 5)
+        assert (full["fusion"], full["warm_start"], full["k"]) == ("rca", True, 10)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ CASES = {
         {"fusion": None},
         {"readout": "sum", "semantic_profile": "mean", "num_layers": 3},
         {"readout": "last", "semantic_profile": "sum", "conv_weight": True},
-        {"dual_fusion": False, "ranking": "bpr"},
+        {"dual_fusion": False, "ranking": "bpr", "semantic_profile": "sqrt"},
         {"num_item_layers": 2, "fusion": "concat"},
     ],
 }
@@ -87,7 +87,11 @@ def test_the_closed_form_is_the_propagation(name, settings, checkerboard):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"act": "relu"}, {"semantic_profile": "max"}, {"dual_fusion": False, "ranking": "softmax"}],
+    [
+        {"act": "relu"},
+        {"semantic_profile": "max"},
+        {"dual_fusion": False, "ranking": "softmax", "semantic_profile": "sqrt"},
+    ],
 )
 def test_what_is_no_sum_over_the_items_has_no_closed_form(settings, checkerboard):
     settings = {"ranking_similarity": "cosine", **settings}
@@ -99,7 +103,7 @@ def test_an_item_that_nobody_took_says_what_its_neighbours_do(checkerboard):
     store.edge_index = store.edge_index[:, store.edge_index[1] != 4]
     lightgcn = MODELS["lightgcn"].from_data(checkerboard, embedding_dim=8)
     assert not lightgcn.fold_in(checkerboard).terms[0].table[4].any()
-    crane = CRANE.from_data(checkerboard, embedding_dim=8, k=3).eval()
+    crane = CRANE.from_data(checkerboard, embedding_dim=8, k=3, semantic_profile="sqrt").eval()
     assert crane.fold_in(checkerboard).terms[0].table[4].any()
 
 

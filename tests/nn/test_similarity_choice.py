@@ -1,3 +1,6 @@
+import math
+import statistics
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -27,29 +30,46 @@ def by_hand(data, user, item):
         gains = [1 / torch.log2(torch.tensor(place + 2.0)) for place in range(5)]
         hits = [i in wanted for i in score.topk(5).indices.tolist()]
         best = sum(gains[: len(wanted)])
-        found.append(sum(g for g, hit in zip(gains, hits, strict=True) if hit) / best)
-    return float(torch.stack([torch.as_tensor(x) for x in found]).mean())
+        found.append(float(sum(g for g, hit in zip(gains, hits, strict=True) if hit) / best))
+    return found
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_it_is_the_one_that_ranks_validation_better(monkeypatch, seed):
-    data = drawn(seed)
-    torch.manual_seed(seed)
-    user, item = torch.randn(30, 8), torch.randn(40, 8) * torch.rand(40, 1)
-    monkeypatch.setattr(similarity_choice, "low_rank", lambda data, rank: (user, item))
-    monkeypatch.setattr(similarity_choice, "_BATCH", 7)
+def chosen_by_hand(data, user, item):
+    """By a paired comparison of sixteen folds of users, or as many as fit."""
     degree = torch.bincount(data[USER_TO_ITEM].edge_index[1], minlength=40).sqrt().unsqueeze(1)
     inner = by_hand(data, user, item * degree)
     cosine = by_hand(data, user, F.normalize(item, dim=1) * degree)
-    assert choose_similarity(data, k=5) == ("inner" if inner > cosine else "cosine")
+    size = math.ceil(len(inner) / 16)
+    gains = [
+        statistics.mean(inner[i : i + size]) - statistics.mean(cosine[i : i + size])
+        for i in range(0, len(inner), size)
+    ]
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    return "inner" if statistics.mean(gains) > 2 * error else "cosine"
 
 
-def test_both_are_chosen_on_some_data(monkeypatch):
-    monkeypatch.setattr(similarity_choice, "_BATCH", 7)
-    assert {choose_similarity(drawn(seed), rank=8, k=5) for seed in range(12)} == {
-        "inner",
-        "cosine",
-    }
+def vectors(seed, data, weight):
+    """Lengths of items that follow how often they are held out, or the contrary."""
+    generator = torch.Generator().manual_seed(seed)
+    held_out = data[USER_TO_ITEM].val_edge_label_index
+    length = torch.bincount(held_out[1], minlength=40).add(1.0) ** weight
+    user, item = (torch.randn(n, 8, generator=generator).abs() for n in (30, 40))
+    return user, F.normalize(item, dim=1) * length.unsqueeze(1)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.3, 0.0, -1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_lengths_count_where_they_rank_validation_better_beyond_chance(monkeypatch, seed, weight):
+    data = drawn(seed)
+    both = vectors(seed, data, weight)
+    monkeypatch.setattr(similarity_choice, "low_rank", lambda data, rank: both)
+    assert choose_similarity(data, k=5) == chosen_by_hand(data, *both)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, "inner"), (-1.0, "cosine")])
+def test_both_are_chosen_on_some_data(weight, expected):
+    data = drawn(0)
+    assert choose_similarity(data, k=5, vectors=vectors(0, data, weight)) == expected
 
 
 def test_without_validation_it_is_cosines():
@@ -59,14 +79,16 @@ def test_without_validation_it_is_cosines():
 @pytest.mark.parametrize("seed", range(4))
 def test_of_many_users_some_count(monkeypatch, seed):
     data = drawn(seed)
-    torch.manual_seed(seed)
-    vectors = user, item = torch.randn(30, 8), torch.randn(40, 8) * torch.rand(40, 1)
+    both = vectors(seed, data, 0.5)
     monkeypatch.setattr(similarity_choice, "_MOST_USERS", 9)
-    found = choose_similarity(data, k=5, vectors=vectors)
+    found = choose_similarity(data, k=5, vectors=both)
     held_out = data[USER_TO_ITEM].val_edge_label_index
     kept = torch.isin(held_out[0], some_of(held_out[0].unique(), 9))
     data[USER_TO_ITEM].val_edge_label_index = held_out[:, kept]
-    degree = torch.bincount(data[USER_TO_ITEM].edge_index[1], minlength=40).sqrt().unsqueeze(1)
-    inner = by_hand(data, user, item * degree)
-    cosine = by_hand(data, user, F.normalize(item, dim=1) * degree)
-    assert found == ("inner" if inner > cosine else "cosine")
+    assert found == chosen_by_hand(data, *both)
+
+
+def test_one_user_decides_nothing():
+    data = drawn(0)
+    data[USER_TO_ITEM].val_edge_label_index = data[USER_TO_ITEM].val_edge_label_index[:, :1]
+    assert choose_similarity(data, k=5) == "cosine"

@@ -33,9 +33,13 @@ CASES = {
     "mgcn": ("mgcn", {}),
     "smore": ("smore", {"dropout": 0.2}),
     "crane": ("crane", {"k": 3, "residual": None}),
+    "crane, users too": ("crane", {"k": 3, "residual": None, "semantic_profile": "sqrt"}),
     "crane, default": ("crane", {"k": 3}),
     "crane, all of it": ("crane", ALL_OF_CRANE),
-    "crane, apart": ("crane", {"k": 3, "dual_fusion": False, "residual": None}),
+    "crane, apart": (
+        "crane",
+        {"k": 3, "dual_fusion": False, "residual": None, "semantic_profile": "sqrt"},
+    ),
     "crane, of interactions": ("crane", {"fusion": None, "residual": None}),
 }
 

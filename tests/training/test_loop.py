@@ -18,7 +18,12 @@ def test_it_learns_and_keeps_the_best_weights(checkerboard):
 
 
 def test_history_names_every_term_and_can_be_plotted(checkerboard):
-    frame = fit(build(checkerboard, beta=0.1, l2=0.1), checkerboard, **SHORT, patience=5).to_frame()
+    frame = fit(
+        build(checkerboard, semantic_profile="sqrt", beta=0.1, l2=0.1),
+        checkerboard,
+        **SHORT,
+        patience=5,
+    ).to_frame()
     assert list(frame.index) == [1, 2, 3, 4, 5]
     assert {"loss", "softmax", "contrastive", "l2", "seconds", "Recall@10", "NDCG@20"} <= set(frame)
     assert torch.allclose(

@@ -12,5 +12,6 @@ class SemanticConv(WeightedSumConv):
     and :func:`~crane_pyg.transforms.row_normalize` the weights :math:`\tilde{S}`.
 
     Args:
-        aggr, **kwargs: as :class:`~crane_pyg.nn.WeightedSumConv` takes them.
+        aggr: as :class:`~crane_pyg.nn.WeightedSumConv` takes it.
+        **kwargs: likewise.
     """

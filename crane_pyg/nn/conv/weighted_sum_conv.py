@@ -19,8 +19,8 @@ class WeightedSumConv(MessagePassing):
     there for a rectangular graph, and knows no kept transpose.
 
     Args:
-        aggr, **kwargs: as :class:`torch_geometric.nn.conv.MessagePassing` takes them.
-            (default of ``aggr``: ``'sum'``)
+        aggr: as :class:`torch_geometric.nn.conv.MessagePassing` takes it. (default: ``'sum'``)
+        **kwargs: likewise.
     """
 
     SUPPORTS_FUSED_EDGE_INDEX = True

@@ -7,8 +7,10 @@ from crane_pyg.schema import USER_TO_ITEM, sizes
 
 
 class LocalEASE(SparseItemToItem):
-    r""":class:`EASE` with few items to explain each: time and memory grow with the items, not with
-    their square and cube, see :func:`~crane_pyg.ops.local_ease`.
+    r""":class:`~crane_pyg.nn.linear.EASE` with few items to explain each.
+
+    Time and memory grow with the items, not with their square and cube, see
+    :func:`~crane_pyg.ops.local_ease`.
 
     Args:
         num_items (int): :math:`N`.

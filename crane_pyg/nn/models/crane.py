@@ -23,6 +23,7 @@ from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import low_rank, spectral_start
+from crane_pyg.nn.thinning_choice import choose_thinning
 from crane_pyg.ops import CSRGraph, distinct, unit_rows
 from crane_pyg.schema import modalities, sizes
 
@@ -52,7 +53,9 @@ class CRANE(Recommender):
             :math:`\mathbf{h}` is zero. Its parameters are drawn anew with the model's own; what
             :meth:`~crane_pyg.nn.ItemGraph.warm_start` sets is for afterwards. (default: ``None``)
         num_item_layers (int): :math:`L_{II}`. (default: ``1``)
-        semantic_profile (str): :class:`~crane_pyg.nn.UserProfile` of eq. 16. (default: ``'sqrt'``)
+        semantic_profile (str, optional): :class:`~crane_pyg.nn.UserProfile` of eq. 16. Without it
+            :math:`\mathbf{h}_u` is zero: what an item resembles says more of who takes it than of
+            what they are, once the item's own embedding is passed on. (default: ``None``)
         dual_fusion (bool): false trains the two branches apart, each with embeddings and a ranking
             loss of its own, and adds up their scores: :math:`\mathbf{z} = [\mathbf{e} ;
             \mathbf{h}]`, twice as wide. (default: ``True``)
@@ -64,14 +67,15 @@ class CRANE(Recommender):
             (default: ``0.1``)
 
     Raises:
-        ValueError: if branches trained apart lack an item graph, or contrast.
+        ValueError: if branches trained apart lack an item graph, or contrast, or if either comes
+            without the users' semantic part.
     """
 
     objective: Objective
     presets = PRESETS
     tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
-    fit_defaults = {"lr": 3e-3, "patience": 12}  # noqa: RUF012 (declared by the base)
+    fit_defaults = {"lr": 3e-3}  # noqa: RUF012 (declared by the base)
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class CRANE(Recommender):
         encoder: CollaborativeEncoder | None = None,
         item_graph: ItemGraph | None = None,
         num_item_layers: int = 1,
-        semantic_profile: ProfileAggregation = "sqrt",
+        semantic_profile: ProfileAggregation | None = None,
         dual_fusion: bool = True,
         objective: Objective | None = None,
         residual: Residual | None = None,
@@ -96,6 +100,11 @@ class CRANE(Recommender):
                 "branches trained apart need an item graph and no contrastive term "
                 f"(got dual_fusion=False, {item_graph=}, {contrastive=})"
             )
+        if semantic_profile is None and (not dual_fusion or contrastive is not None):
+            raise ValueError(
+                "a contrastive term and branches trained apart need users' semantic embeddings: "
+                f"semantic_profile must not be None (got {dual_fusion=}, {contrastive=})"
+            )
         self.out_channels = embedding_dim if dual_fusion else 2 * embedding_dim
         self.num_item_layers = num_item_layers
         self.graph_lr = graph_lr
@@ -103,7 +112,9 @@ class CRANE(Recommender):
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.encoder = encoder or CollaborativeEncoder(embedding_dim)
         self.semantic_conv = SemanticConv()
-        self.semantic_profile = UserProfile(semantic_profile, embedding_dim)
+        self.semantic_profile = (
+            None if semantic_profile is None else UserProfile(semantic_profile, embedding_dim)
+        )
         self.item_graph = item_graph
         self.residual = residual
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
@@ -132,7 +143,9 @@ class CRANE(Recommender):
         if flat.ranking == "softmax" and flat.ranking_similarity == "auto":
             vectors = low_rank(data, flat.embedding_dim)
             resolved = {"ranking_similarity": choose_similarity(data, vectors=vectors)}
-            flat = replace(flat, **resolved)
+        if flat.drop_edge == "auto":
+            resolved["drop_edge"] = choose_thinning(data)
+        flat = replace(flat, **resolved)
         model = cls(*sizes(data), **flat.arguments(modalities(data), data["item"].num_nodes))
         if flat.warm_start and model.item_graph is not None:
             model.item_graph.warm_start(data)
@@ -152,8 +165,7 @@ class CRANE(Recommender):
             if table is not None:
                 torch.nn.init.xavier_uniform_(table.weight)
         self.encoder.reset_parameters()
-        self.semantic_profile.reset_parameters()
-        for part in (self.item_graph, self.residual):
+        for part in (self.semantic_profile, self.item_graph, self.residual):
             if part is not None:
                 part.reset_parameters()
 
@@ -201,15 +213,22 @@ class CRANE(Recommender):
         h_item = e_item if self.semantic_embedding is None else self.semantic_embedding.weight
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
-        taken = self._taken((graphs[1].weight,), graphs[1].unweighted)
+        h_user = self._profiles(h_item, graphs[1])
+        return Views(e_user, torch.zeros_like(e_user) if h_user is None else h_user, e_item, h_item)
 
-        def profile(items: Tensor) -> Tensor:
-            users: Tensor = self.semantic_profile(items, taken)
+    def _profiles(self, h_item: Tensor, to_user: CSRGraph) -> Tensor | None:
+        """The users' semantic embeddings, if they have any."""
+        profile = self.semantic_profile
+        if profile is None:
+            return None
+        taken = self._taken((to_user.weight,), to_user.unweighted)
+
+        def of(items: Tensor) -> Tensor:
+            users: Tensor = profile(items, taken)
             return users
 
-        mixes = self.semantic_profile.profile == "attention"  # others go column by column
-        h_user = self.columns.across(profile, h_item) if mixes else profile(h_item)
-        return Views(e_user, h_user, e_item, h_item)
+        mixes = profile.profile == "attention"  # others go column by column
+        return self.columns.across(of, h_item) if mixes else of(h_item)
 
     def _own(self, graphs: tuple[CSRGraph, CSRGraph]) -> Tensor:
         """The items' embeddings. One that nobody took has none: it is what its neighbours are."""
@@ -219,9 +238,10 @@ class CRANE(Recommender):
 
     def fold_in(self, data: HeteroData) -> FoldIn | None:
         graphs = self.user_item_graphs(data)
-        power = self.semantic_profile.power
         e = self.encoder.fold_in(self.user_embedding.weight, self._own(graphs), graphs)
-        apart = self.semantic_embedding is not None
+        if self.semantic_profile is None:
+            return None if e is None else FoldIn([FoldInTerm(e, 0, 0.5)])
+        apart, power = self.semantic_embedding is not None, self.semantic_profile.power
         if e is None or power is None or (apart and self.objective.ranking.similarity == "cosine"):
             return None
         h = self.views(data).h_item

@@ -44,7 +44,7 @@ class CRANESettings(RankingSettings):
         num_layers: :math:`L_{UI}`. (default: ``2``)
         num_item_layers: :math:`L_{II}`. (default: ``1``)
         num_rounds: :math:`R`, rounds of attention. (default: ``1``)
-        k: neighbours of each item. (default: ``5``)
+        k: neighbours of each item. (default: ``10``)
         loop: whether an item is the first of its own neighbours; the paper does not say.
             (default: ``True``)
         fusion: what items are linked by, see :mod:`crane_pyg.nn.fusion`; ``None`` leaves the item
@@ -53,7 +53,9 @@ class CRANESettings(RankingSettings):
             (default: ``True``)
         dual_fusion: see :class:`~crane_pyg.nn.models.CRANE`. (default: ``True``)
         drop_edge: ``'bernoulli'`` (eq. 2) or ``'multinomial'``, see
-            :class:`~crane_pyg.nn.graphs.DegreeThinning`. (default: ``None``)
+            :class:`~crane_pyg.nn.graphs.DegreeThinning`; ``None`` drops no edge, and ``'auto'``
+            leaves it to the data, see :func:`~crane_pyg.nn.choose_thinning`.
+            (default: ``'auto'``)
         drop_ratio: share of the edges that ``'multinomial'`` drops. (default: ``0.8``)
         drop_degree: degrees in the Laplacian weights, those of the ``'full'`` graph (as printed) or
             of the ``'sampled'`` one. (default: ``'full'``)
@@ -61,7 +63,8 @@ class CRANESettings(RankingSettings):
         act: :math:`\sigma` of eq. 3, by name. (default: ``None``)
         readout: ``'last'``, ``'mean'`` or ``'sum'`` over the layers. (default: ``'mean'``)
         profile: :class:`~crane_pyg.nn.UserProfile` of eq. 5. (default: ``'sum'``)
-        semantic_profile: :class:`~crane_pyg.nn.UserProfile` of eq. 16. (default: ``'sqrt'``)
+        semantic_profile: :class:`~crane_pyg.nn.UserProfile` of eq. 16; ``None`` leaves users
+            without a semantic part. (default: ``None``)
         normalize: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``True``)
         gain: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``False``)
         refresh: when the item graph is rebuilt, see
@@ -96,19 +99,19 @@ class CRANESettings(RankingSettings):
     num_layers: int = 2
     num_item_layers: int = 1
     num_rounds: int = 1
-    k: int = 5
+    k: int = 10
     loop: bool = True
     fusion: FusionName | None = "rca"
     center: bool = True
     dual_fusion: bool = True
-    drop_edge: DropMode | None = None
+    drop_edge: DropMode | Literal["auto"] | None = "auto"
     drop_ratio: float = 0.8
-    drop_degree: Degrees = "full"
+    drop_degree: Degrees = "sampled"
     conv_weight: bool = False
     act: str | None = None
     readout: Readout = "mean"
     profile: ProfileAggregation = "sum"
-    semantic_profile: ProfileAggregation = "sqrt"
+    semantic_profile: ProfileAggregation | None = None
     normalize: bool = True
     gain: bool = False
     refresh: Refresh = "epoch"
@@ -152,6 +155,8 @@ class CRANESettings(RankingSettings):
 
     def _encoder(self) -> CollaborativeEncoder:
         thinning = None
+        if self.drop_edge == "auto":
+            raise ValueError("drop_edge='auto' asks the data: CRANE.from_data resolves it")
         if self.drop_edge is not None:
             thinning = DegreeThinning(self.drop_edge, self.drop_ratio, self.drop_degree)
         return CollaborativeEncoder(
@@ -201,6 +206,9 @@ class CRANESettings(RankingSettings):
 
 
 BPR: dict[str, Any] = {
+    "k": 5,
+    "drop_edge": None,
+    "semantic_profile": "sqrt",
     "ranking": "bpr",
     "l2": 1e-3,
     "spectral_start": False,
@@ -210,6 +218,7 @@ PAPER: dict[str, Any] = BPR | {
     "warm_start": False,
     "center": False,
     "drop_edge": "bernoulli",
+    "drop_degree": "full",
     "conv_weight": True,
     "act": "relu",
     "readout": "last",

@@ -10,6 +10,8 @@ from crane_pyg.nn.models.crane_settings import PAPER, PRESETS
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
 from crane_pyg.training import load_model, save_model
 
+SEMANTIC = {"semantic_profile": "sqrt"}  # without which there is nothing to contrast
+
 
 def build(data, **kwargs):
     torch.manual_seed(0)
@@ -78,16 +80,18 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
     h_user = a @ h_item  # eq. 16
     if profile == "sqrt":
         h_user = h_user / deg_user.clamp(min=1).sqrt().view(-1, 1)
+    if profile is None:
+        h_user = torch.zeros_like(e_user)
     return e_user + h_user, e_item + h_item  # eq. 17
 
 
 @pytest.mark.parametrize(
     ("options", "oracle"),
     [
-        ({"beta": 0.1}, {"readout": "mean", "profile": "sqrt", "normalize": True}),
-        ({"num_rounds": 3}, {"rounds": 3, "readout": "mean", "profile": "sqrt", "normalize": True}),
+        ({"num_rounds": 3}, {"rounds": 3, "readout": "mean", "profile": None, "normalize": True}),
+        (SEMANTIC | {"beta": 0.1}, {"readout": "mean", "profile": "sqrt", "normalize": True}),
         (
-            PAPER | {"drop_edge": None, "num_rounds": 2},
+            PAPER | {"k": 3, "drop_edge": None, "num_rounds": 2},
             {
                 "rounds": 2,
                 "readout": "last",
@@ -110,6 +114,19 @@ def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
 
 
+@pytest.mark.parametrize("chosen", ["multinomial", None])
+def test_whether_edges_are_dropped_is_left_to_the_data_and_saved(
+    checkerboard, tmp_path, monkeypatch, chosen
+):
+    monkeypatch.setattr(crane, "choose_thinning", lambda data: chosen)
+    model = build(checkerboard)
+    assert (model.encoder.thinning and model.encoder.thinning.mode) == chosen
+    save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
+    monkeypatch.delattr(crane, "choose_thinning")
+    loaded = load_model(tmp_path / "model.safetensors", checkerboard)
+    assert repr(loaded.encoder) == repr(model.encoder)
+
+
 def _double(data):
     data = copy.copy(data)
     for m in ("visual", "textual"):
@@ -118,7 +135,7 @@ def _double(data):
 
 
 def test_loss_by_hand(checkerboard):
-    model = build(checkerboard, ranking="bpr", beta=0.3, temperature=0.5, l2=0.1).eval()
+    model = build(checkerboard, **SEMANTIC, ranking="bpr", beta=0.3, temperature=0.5, l2=0.1).eval()
     user, pos, neg = batch(checkerboard)
     terms = model.loss(checkerboard, user, pos, neg)
     z_user, z_item = model(checkerboard)
@@ -138,7 +155,7 @@ def test_loss_by_hand(checkerboard):
 
 
 def test_the_losses_as_printed_are_sums(checkerboard):
-    options = PAPER | {"drop_edge": None, "beta": 0.3, "l2": 0.1}
+    options = PAPER | {"k": 3, "drop_edge": None, "beta": 0.3, "l2": 0.1}
     model = build(checkerboard, **options).eval()
     triplets = batch(checkerboard)
     summed = model.loss(checkerboard, *triplets)
@@ -211,7 +228,7 @@ def test_one_modality_is_that_modality(checkerboard):
 
 def test_branches_apart_add_up_their_scores(checkerboard):
     """Each is what it would be by itself: LightGCN, and the item graph on a table of its own."""
-    model = build(checkerboard, dual_fusion=False, ranking="bpr", l2=0.1).eval()
+    model = build(checkerboard, dual_fusion=False, **SEMANTIC, ranking="bpr", l2=0.1).eval()
     views = model.views(checkerboard)
     z_user, z_item = model(checkerboard)
     score = views.e_user @ views.e_item.T + views.h_user @ views.h_item.T
@@ -234,7 +251,7 @@ def test_branches_apart_add_up_their_scores(checkerboard):
 
 
 def test_branches_apart_average_their_cosines(checkerboard):
-    model = build(checkerboard, dual_fusion=False, ranking_similarity="cosine").eval()
+    model = build(checkerboard, dual_fusion=False, **SEMANTIC, ranking_similarity="cosine").eval()
     views = model.views(checkerboard)
     cosines = [
         F.normalize(user, dim=1) @ F.normalize(item, dim=1).T
@@ -270,7 +287,7 @@ def test_what_it_compares_by_is_left_to_the_data_and_saved(
     assert loaded.objective == model.objective
     bpr = build(checkerboard, ranking="bpr")  # has nothing to choose
     assert bpr.objective.ranking.similarity == "inner"
-    assert not bpr.resolved
+    assert "ranking_similarity" not in bpr.resolved
 
 
 @pytest.mark.parametrize("spectral_start", [True, False])
@@ -285,7 +302,7 @@ def test_embeddings_start_from_the_interactions(checkerboard, spectral_start):
 
 
 def test_branches_apart_do_not_teach_each_other(checkerboard):
-    model = build(checkerboard, dual_fusion=False)
+    model = build(checkerboard, dual_fusion=False, **SEMANTIC)
     views = model.views(checkerboard)
     views.h_user.sum().backward()
     assert model.item_embedding.weight.grad is None
@@ -420,13 +437,15 @@ def test_repr(checkerboard):
         ({"refresh": 0}, "refresh must be .*got 0"),
         ({"fusion": "stack"}, "fusion must be one of 'rca', 'concat', .*got 'stack'"),
         (
-            {"dual_fusion": False, "fusion": None},
+            SEMANTIC | {"dual_fusion": False, "fusion": None},
             "an item graph.*item_graph=None, contra",
         ),
         (
-            {"dual_fusion": False, "beta": 0.1},
+            SEMANTIC | {"dual_fusion": False, "beta": 0.1},
             "no contrastive term.*=InfoNCE.weight=0.1",
         ),
+        ({"beta": 0.1}, "semantic_profile must not be None.*=InfoNCE.weight=0.1"),
+        ({"dual_fusion": False}, "semantic_profile must not be None.*dual_fusion=False"),
         ({"only_modalities": ["smell"]}, r"some of \['textual', 'visual'\] .*got \['smell'\]"),
         ({"only_modalities": []}, "must have item features"),
         ({"profile": "median"}, "profile must be one of .*got 'median'"),

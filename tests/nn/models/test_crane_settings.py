@@ -8,10 +8,11 @@ from crane_pyg.nn.models.crane_settings import RESIDUALS, CRANESettings
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, SampledSoftmax
 
 WIDTHS = {"textual": 5, "visual": 12}
+RESOLVED = {"ranking_similarity": "cosine", "drop_edge": None}
 
 
 def arguments(**settings):
-    return CRANESettings(**{"ranking_similarity": "cosine"} | settings).arguments(WIDTHS, 40)
+    return CRANESettings(**RESOLVED | settings).arguments(WIDTHS, 40)
 
 
 def test_the_defaults_are_those_of_the_constructor():
@@ -51,7 +52,7 @@ def test_the_encoder():
     flat = arguments(num_layers=3, readout="sum", drop_edge="multinomial", drop_ratio=0.5)
     assert repr(flat["encoder"]) == (
         "CollaborativeEncoder(num_layers=3, readout='sum', "
-        "thinning=DegreeThinning('multinomial', ratio=0.5, degrees='full'))"
+        "thinning=DegreeThinning('multinomial', ratio=0.5, degrees='sampled'))"
     )
 
 
@@ -62,6 +63,11 @@ def test_the_item_graph(name):
     assert graph.refresh == (2 if graph.learns else None)
     assert graph.graph.k == 3
     assert graph.graph.fusion.modalities == {"visual": 12}
+
+
+def test_what_only_the_data_decide():
+    with pytest.raises(ValueError, match="drop_edge='auto' asks the data: CRANE.from_data"):
+        arguments(drop_edge="auto")
 
 
 def test_an_unknown_setting():
