@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rooms_map import draw_rooms
+from rooms_map import draw_rooms, list_rooms
 
 from crane_pyg.choices import options_of
 from crane_pyg.nn.models import MODELS
@@ -103,7 +103,7 @@ def write_all(docs: Path) -> None:
     out = docs / "generated"
     out.mkdir(exist_ok=True)
     pages = {f"api/{room}.md": room_page(room, names) for room, names in entries().items()}
-    pages |= {"models.txt": models_table(), "rooms.svg": draw_rooms()}
+    pages |= {"models.txt": models_table(), "rooms.svg": draw_rooms(), "rooms.txt": list_rooms()}
     for name, text in pages.items():
         write_changed(out / name, text)
 
