@@ -1,7 +1,7 @@
 """What the site tells people to type works, and recommends what it should.
 
-Blocks of Python and of the shell run, page by page; those called ``console`` (installations, servers,
-hours of training) are only parsed.
+Blocks of Python and of the shell run, page by page; those called ``console`` (installations,
+servers, hours of training) are only parsed.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ def pages():
             yield pytest.param(path, id=name, marks=[] if name in QUICK else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("path", pages())
+@pytest.mark.parametrize("path", list(pages()))
 def test_a_page_runs_after_that_on_own_data(path, folder, tmp_path, monkeypatch):
     here = tmp_path / "here"
     shutil.copytree(folder, here)

@@ -1,4 +1,4 @@
-"""Every public name has an entry on the site, an example, and the shapes of tensors it takes."""
+"""Every public name has an entry on the site, functions say their shapes, and pages use names."""
 
 import importlib
 import inspect
@@ -29,14 +29,45 @@ PUBLIC = {
 }
 
 
-def text_of_examples():
-    """What runs and shows a name: pages and notebooks, examples, and tests of that very room."""
-    files = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.py")]
-    files = [path for path in files if "generated" not in path.parts]
-    return "\n".join(path.read_text() for path in [*files, *(ROOT / "tests").rglob("*.py")])
+def text_of(folders, patterns=("*.md", "*.py")):
+    files = (path for folder in folders for pattern in patterns for path in folder.rglob(pattern))
+    return "\n".join(path.read_text() for path in files if "generated" not in path.parts)
 
 
-EXAMPLES = text_of_examples()
+SHOWN = text_of([ROOT / "docs", ROOT / "examples"])
+# These have an entry, and no page shows them at work; a name that one shows goes from here.
+ONLY_LISTED = {
+    "words and types of arguments": """
+        Callback Compared Degrees DropMode Edges FormatName FusionName KNNImpl Metric Negatives
+        ProfileAggregation RankingName Reduction Refresh Regularised Similarity TrackerName
+        Weighting
+    """,
+    "what functions return or take": """
+        Contribution EncodedImages EncodedTexts Explanation FitResult GraphRecall Inspection
+        ItemTexts Measurement PreparationReport SearchPlan TrainingSettings UnknownIdError
+        WordProjection
+    """,
+    "models, in the table that is generated": """
+        DGVAE LPIC LocalEASE MultiVAE UltraGCN
+    """,
+    "parts that models are made of, used by their own files": """
+        BipartiteConv DegreeDropEdge DegreeThinning DenseItemToItem FrozenItemGraph InfoNCE
+        ItemGraph ItemToItem LatentItemGraph LinearRecommender MeanSquare Norm PooledItemGraph
+        ProjectedFusion ProjectingFusion RankingSettings Regulariser Residual SolvedRecommender
+        SparseItemToItem Tracker TripletSampler WeightedSumConv alternating_least_squares
+        choose_shares choose_similarity choose_thinning distinct dropout graph_recall
+        item_view_propagation l2_of_batch modality_shares norm_of_batch some_of spectral_start
+        sum_edges
+    """,
+    "steps of the commands, which pages show": """
+        DEFAULT_METRICS TRACKERS TRAINING_DEFAULTS build_hetero_data build_optimizer
+        check_settings complete_settings construct_model degree_range export_model
+        fit_word_projection markdown_by_degree markdown_comparison markdown_failures
+        markdown_table plan_search plot_comparison recognise_format run_grid save_model
+        search_settings settings_with_defaults split_settings summarise_runs train_epoch
+        training_settings write_toy_shop
+    """,
+}
 
 
 def test_every_public_name_has_one_entry():
@@ -49,9 +80,14 @@ def test_every_public_name_has_one_entry():
     assert len(PUBLIC) > 150  # of all rooms
 
 
-@pytest.mark.parametrize(("module", "name"), PUBLIC.values(), ids=lambda value: value)
-def test_a_public_name_is_used_in_something_that_runs(module, name):
-    assert re.search(rf"\b{name}\b", EXAMPLES), f"{module}.{name}"
+def is_named(name, text):
+    return re.search(rf"\b{name}\b", text) is not None
+
+
+def test_public_names_are_shown_by_a_page_or_listed():
+    listed = {name for names in ONLY_LISTED.values() for name in names.split()}
+    names = {name for _, name in PUBLIC.values()}
+    assert {name for name in names if not re.search(rf"\b{name}\b", SHOWN)} == listed
 
 
 def takes_tensors(thing):
