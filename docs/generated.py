@@ -39,6 +39,7 @@ ROOMS = {
     "export": "crane_pyg.export",
     "serving": "crane_pyg.serving",
     "server": "crane_pyg.server",
+    "demo": "crane_pyg.demo",
 }
 
 
