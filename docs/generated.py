@@ -6,14 +6,17 @@
 import importlib
 import inspect
 import pydoc
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rooms_map import draw_rooms
+from rooms_map import draw_rooms, list_rooms
 
 from crane_pyg.choices import options_of
 from crane_pyg.nn.models import MODELS
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 
 # In this order a name is looked for; it has its entry where it is found first.
 ROOMS = {
@@ -36,6 +39,7 @@ ROOMS = {
     "export": "crane_pyg.export",
     "serving": "crane_pyg.serving",
     "server": "crane_pyg.server",
+    "demo": "crane_pyg.demo",
 }
 
 
@@ -99,11 +103,22 @@ def models_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def claims() -> str:
+    """The summary of what was measured; files that it links to are no pages, and only named."""
+    text = (RESULTS / "claims.md").read_text()
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
+
+
 def write_all(docs: Path) -> None:
     out = docs / "generated"
     out.mkdir(exist_ok=True)
     pages = {f"api/{room}.md": room_page(room, names) for room, names in entries().items()}
-    pages |= {"models.txt": models_table(), "rooms.svg": draw_rooms()}
+    pages |= {
+        "models.txt": models_table(),
+        "rooms.svg": draw_rooms(),
+        "rooms.txt": list_rooms(),
+        "claims.txt": claims(),
+    }
     for name, text in pages.items():
         write_changed(out / name, text)
 

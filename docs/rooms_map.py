@@ -62,6 +62,18 @@ def draw_rooms() -> str:
     )
 
 
+def list_rooms() -> str:
+    """Returns a table of the rooms from the top, with what each imports of the rooms shown."""
+    shown = {room for rooms in shown_floors() for room in rooms}
+    graph = room_imports()
+    rows = [
+        f"| `{room}` | {', '.join(f'`{other}`' for other in sorted(graph[room] & shown))} |"
+        for rooms in shown_floors()
+        for room in rooms
+    ]
+    return "\n".join(["| room | imports |", "|---|---|", *rows, ""])
+
+
 def lines(graph: dict[str, set[str]], centre: dict[str, tuple[float, float]]) -> Iterator[str]:
     half = ROOM_HEIGHT / 2
     for room in centre:
