@@ -85,7 +85,8 @@ def _start() -> Any:
     if os.environ.get("GROUP_WORLD_SIZE") == "1":
         # One launcher's store outlives restarts, too: what an earlier attempt left there leads
         # nowhere. Several launchers meet in a new one, and may count differently.
-        store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+        attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+        store = dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, None, TIMEOUT, world_size, rank, store)
     return store
