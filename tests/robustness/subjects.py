@@ -85,6 +85,16 @@ def _artefact_result(folder: Path) -> Any:
     ]
 
 
+def _write_news(folder: Path) -> None:
+    rows = "".join(f"{user},{item}\n" for user, item in ((0, 5), (1, 7), ("new", 9), ("new", 3)))
+    (folder / "new.csv").write_text("user_id,item_id\n" + rows)
+
+
+def _update_result(folder: Path) -> Any:
+    data = {path.name: path.read_bytes() for path in sorted((folder / "out" / "data").iterdir())}
+    return _train_result(folder), data
+
+
 _TRAIN = "train tiny --model lightgcn --epochs 3 --device cpu --out out"
 _COMPARE = "compare tiny --models bpr,lightgcn --seeds 1,2 --epochs 2 --device cpu --out out"
 _TUNE = "tune tiny --model lightgcn --trials 4 --epochs 2 --device cpu --out out"
@@ -94,6 +104,7 @@ _PREPARE = (
 )
 _PAPER = "figure8 --data tiny --epochs 1 --seeds 1 --device cpu --out out"
 _EXPORT = "export run --data tiny --out out"
+_UPDATE = "update run --data tiny --interactions new.csv --device cpu --out out"
 _RECOMMEND = "recommend tiny --device cpu --k 5 --run out --out recommended.csv"
 
 
@@ -115,6 +126,13 @@ SUBJECTS = {
         _artefact_result,
         _command(crane_pyg, f"{_EXPORT} --split-seed 1"),
         [_command(crane_pyg, _EXPORT)],
+    ),
+    "update": Subject(
+        [_command(crane_pyg, f"{_TRAIN[:-3]}run"), _command(crane_pyg, f"{_UPDATE} --epochs 2")],
+        _update_result,
+        _command(crane_pyg, f"{_UPDATE} --epochs 1"),
+        [_command(crane_pyg, f"{_UPDATE} --epochs 2")],
+        _write_news,
     ),
     "compare": _subject(crane_pyg, _COMPARE, f"{_COMPARE} --lr 0.5", _compare_result),
     "tune": _subject(crane_pyg, _TUNE, f"{_TUNE} --seed 1", _tune_result),
