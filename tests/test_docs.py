@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from crane_pyg.cli import main
+from crane_pyg.serving import Recommender
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 
@@ -33,17 +34,26 @@ def run(language, block):
     elif language == "python":
         found = {}
         exec(block, found)
-        assert found["items"].shape == found["scores"].shape == (300, 5)
-        assert torch.equal(found["scores"], found["scores"].sort(dim=1, descending=True).values)
+        if "scores" in found:
+            assert found["items"].shape == found["scores"].shape == (300, 5)
+            assert torch.equal(found["scores"], found["scores"].sort(dim=1, descending=True).values)
+        if "why" in found:
+            assert found["why"].total == pytest.approx(found["top"].scores[0], abs=1e-5)
+            assert found["top"].ids == tuple(first_of("customer 7"))
+            assert {len(found[name]) for name in ("alike", "newcomer")} == {5}
     else:
         python, *command = shlex.split(block)
         assert python == "python"
         if command[:2] == ["-m", "crane_pyg"]:
-            main(
-                command[2:] + (["--device", "cpu"] if command[2] in ("train", "recommend") else [])
-            )
+            trains = command[2] in ("train", "recommend", "update")
+            main(command[2:] + (["--device", "cpu"] if trains else []))
         else:
             runpy.run_path(*command)
+
+
+def first_of(customer):
+    top = pd.read_csv("top.csv")
+    return top[top["user"] == customer]["item"]
 
 
 def test_every_command_leaves_what_it_promises(folder):
@@ -54,6 +64,13 @@ def test_every_command_leaves_what_it_promises(folder):
     assert "image: 20 items lack it" in report
     assert "Errors" not in report
     assert "line up" not in report
+
+
+def test_the_artefact_knows_who_came_later(folder):
+    shop = Recommender.load(folder / "shop-model")
+    assert len(shop.user_ids) == 301
+    assert len(shop.recommend("customer 300", k=5)) == 5
+    assert shop.pictures[shop.item_ids.index("thing-003")] == "thing-003.png"
 
 
 def test_customers_are_recommended_their_style(folder):

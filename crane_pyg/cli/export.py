@@ -14,6 +14,7 @@ from crane_pyg.cli import options
 from crane_pyg.cli.run_folder import Run, open_run
 from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
 from crane_pyg.export import ItemTexts, export_model
+from crane_pyg.export.vectors import write_vectors
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="the artefact: a new or empty folder, or an artefact, which is replaced",
+    )
+    parser.add_argument(
+        "--parquet",
+        action="store_true",
+        help="also write the vectors as users.parquet and items.parquet, for a vector database",
     )
 
 
@@ -46,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
         texts=texts,
         about=about(opened),
     )
+    if args.parquet:
+        write_vectors(args.out)
     size = sum(path.stat().st_size for path in args.out.iterdir()) / 2**20
     print(
         f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "

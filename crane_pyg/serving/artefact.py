@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crane_pyg.files import write_atomically, write_text
 from crane_pyg.limits import shown
+from crane_pyg.locks import hold
 from crane_pyg.seals import DamagedFileError, read_record, write_record
 from crane_pyg.serving.rows import Rows
 from crane_pyg.serving.texts import Texts
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 
 _FILE = re.compile(r"[a-z][a-z0-9_]*-[0-9a-f]{8}\.npy")
 _CHUNK = 2**22
+_LOCK = ".lock"
 
 
 def as_arrays(
@@ -63,18 +65,28 @@ def write_artefact(
         card: what people read, as Markdown.
 
     Raises:
-        ValueError: if the folder holds something else.
+        ValueError: if the folder holds something else, or another process writes to it.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / NOTE).is_file() and any(folder.iterdir()):
+    _check_place(folder)
+    with hold(folder / _LOCK, folder):
+        files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
+        write_text(folder / CARD, card)
+        write_record(folder / NOTE, {"format": FORMAT, "about": dict(about), "arrays": files})
+        kept = {file["file"] for file in files.values()}
+        for path in folder.iterdir():
+            if _FILE.fullmatch(path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)
+
+
+def _check_place(folder: Path) -> None:
+    """An artefact, or what a killed export left of one, may be replaced; nothing else."""
+    if not folder.exists() or (folder / NOTE).is_file():
+        return
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    ours = {name for name in there if _FILE.fullmatch(name)}
+    if there - ours - ({CARD} if ours else set()):
         raise ValueError(f"'{folder}' must be new, empty or an artefact (got other files)")
-    files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
-    write_text(folder / CARD, card)
-    write_record(folder / NOTE, {"format": FORMAT, "about": dict(about), "arrays": files})
-    kept = {file["file"] for file in files.values()}
-    for path in folder.iterdir():
-        if _FILE.fullmatch(path.name) and path.name not in kept:
-            path.unlink(missing_ok=True)
 
 
 def _write_array(folder: Path, name: str, array: Array) -> dict[str, Any]:

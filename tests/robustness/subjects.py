@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from benchmarks.paper.__main__ import main as paper
 from crane_pyg.cli import main as crane_pyg
+from crane_pyg.serving import Recommender
 
 COSTS = ["seconds", "seconds_per_epoch", "peak_memory_mb"]
 Command = tuple[Callable[[list[str]], None], list[str]]
@@ -77,6 +78,13 @@ def _write_log(folder: Path) -> None:
     (folder / "items.csv").write_text("item_id,title\n" + texts)
 
 
+def _artefact_result(folder: Path) -> Any:
+    shop = Recommender.load(folder / "out")
+    return {path.name: path.read_bytes() for path in sorted((folder / "out").iterdir())}, [
+        *shop.recommend(shop.user_ids[0], 5)
+    ]
+
+
 _TRAIN = "train tiny --model lightgcn --epochs 3 --device cpu --out out"
 _COMPARE = "compare tiny --models bpr,lightgcn --seeds 1,2 --epochs 2 --device cpu --out out"
 _TUNE = "tune tiny --model lightgcn --trials 4 --epochs 2 --device cpu --out out"
@@ -85,6 +93,7 @@ _PREPARE = (
     "--out out --overwrite"
 )
 _PAPER = "figure8 --data tiny --epochs 1 --seeds 1 --device cpu --out out"
+_EXPORT = "export run --data tiny --out out"
 _RECOMMEND = "recommend tiny --device cpu --k 5 --run out --out recommended.csv"
 
 
@@ -100,6 +109,12 @@ SUBJECTS = {
         lambda folder: (folder / "recommended.csv").read_text(),
         _command(crane_pyg, f"{_RECOMMEND} --split-seed 1"),
         [_command(crane_pyg, _RECOMMEND)],
+    ),
+    "export": Subject(
+        [_command(crane_pyg, f"{_TRAIN[:-3]}run"), _command(crane_pyg, _EXPORT)],
+        _artefact_result,
+        _command(crane_pyg, f"{_EXPORT} --split-seed 1"),
+        [_command(crane_pyg, _EXPORT)],
     ),
     "compare": _subject(crane_pyg, _COMPARE, f"{_COMPARE} --lr 0.5", _compare_result),
     "tune": _subject(crane_pyg, _TUNE, f"{_TUNE} --seed 1", _tune_result),

@@ -67,6 +67,14 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_what_a_killed_export_left_is_replaced(tmp_path):
+    write_artefact(tmp_path, {}, arrays(), "")
+    (tmp_path / "artefact.json").unlink()
+    write_artefact(tmp_path, {}, {"x": np.ones(3)}, "")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npy", ".json", ".md"}
+    np.testing.assert_array_equal(Artefact(tmp_path).array("x", 3), np.ones(3))
+
+
 def test_a_missing_or_other_array_is_named(tmp_path):
     write_artefact(tmp_path, {}, arrays(), "")
     found = Artefact(tmp_path)
