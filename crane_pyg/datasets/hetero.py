@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import sort_edge_index
 
-from crane_pyg.datasets.npy import check_modality
+from crane_pyg.datasets.npy import MAPPED_FROM, check_modality
 from crane_pyg.schema import ITEM_TO_USER, USER_TO_ITEM
 
 
@@ -55,9 +55,12 @@ def build_hetero_data(
     data["user"].num_nodes = num_users
     data["item"].num_nodes = num_items
     for name in sorted(features):
-        x, mask = features[name].float(), masks.get(name, torch.ones(num_items)).bool()
-        # NaN would come back in gradients, from products with zero.
-        data["item"][f"x_{name}"] = x if mask.all() else x.masked_fill(~mask.unsqueeze(1), 0)
+        x, mask = features[name], masks.get(name, torch.ones(num_items)).bool()
+        if x.dtype != torch.float16 or x.nbytes < MAPPED_FROM:
+            x = x.float()
+        # NaN would come back in gradients, from products with zero. What is zero is not copied.
+        blank = not x[~mask].any()
+        data["item"][f"x_{name}"] = x if blank else x.masked_fill(~mask.unsqueeze(1), 0)
         data["item"][f"{name}_mask"] = mask
 
     pairs = [sort_edge_index(edge_index[:, label == split]) for split in range(3)]

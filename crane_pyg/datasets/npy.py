@@ -13,8 +13,11 @@ from crane_pyg.limits import cut, existing_file
 
 FEATURE_SUFFIX = "_feat.npy"
 
+MAPPED_FROM = 1 << 30  # bytes of a file that stays on the disk
+
 _BLOCK = 4096
 _STORED = np.dtype("<f4")
+_MAPPED = (np.dtype("<f4"), np.dtype("<f2"))
 
 
 def find_features(folder: str | Path) -> dict[str, Path]:
@@ -69,12 +72,15 @@ def items_with(features: np.ndarray) -> np.ndarray:
 def read_features(path: str | Path) -> tuple[Tensor, Tensor]:
     """Reads one modality's features, row = item, and which items have it.
 
+    A file of 1 GB or more in single or half precision stays where it is and is mapped to memory:
+    what is read of it the system may drop again. In half precision it stays half.
+
     Args:
         path (str or Path): An ``.npy`` file holding a matrix of real numbers.
 
     Shapes:
-        - **output:** features :math:`(N, d)` in :obj:`float32` and mask :math:`(N)`,
-          :obj:`True` where the item has this modality
+        - **output:** features :math:`(N, d)` in :obj:`float32`, or mapped in :obj:`float16`, and
+          mask :math:`(N)`, :obj:`True` where the item has this modality
 
     Raises:
         ValueError: naming the file, if it is no ``.npy`` file, holds pickled objects, is not a
@@ -83,13 +89,17 @@ def read_features(path: str | Path) -> tuple[Tensor, Tensor]:
     """
     path = Path(path)
     stored = open_features(path)
-    if stored.dtype == np.float32 and stored.flags.c_contiguous:
+    if stored.nbytes >= MAPPED_FROM and stored.dtype in _MAPPED and stored.flags.c_contiguous:
+        features = np.load(path, mmap_mode="c", allow_pickle=False)  # writable, to nobody's harm
+    elif stored.dtype == np.float32 and stored.flags.c_contiguous:
         features = np.load(path, allow_pickle=False)  # once: mapped pages count as memory too
     else:
         with np.errstate(over="ignore"):
             features = np.array(stored, dtype=np.float32, order="C")
     check_finite(path, features, stored)
-    return torch.from_numpy(features), torch.from_numpy(items_with(features))
+    blocks = (features[start : start + _BLOCK] for start in range(0, len(features), _BLOCK))
+    mask = np.concatenate([items_with(block) for block in blocks])
+    return torch.from_numpy(features), torch.from_numpy(mask)
 
 
 def open_features(path: Path) -> np.ndarray:

@@ -52,7 +52,7 @@ class ItemFeatures(torch.nn.Module):
             - **output:** ``[N, d_m]``
         """
         x: Tensor = self.x[modality] if self.trainable else data["item"][f"x_{modality}"]
-        return x
+        return x.float() if x.dtype == torch.float16 else x  # as a mapped file may be
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.modalities}, trainable={self.trainable})"

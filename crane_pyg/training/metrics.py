@@ -150,7 +150,7 @@ def _content(data: HeteroData) -> Tensor:
     names = modalities(data)
     rows = []
     for name in names:
-        x, mask = data["item"][f"x_{name}"], data["item"][f"{name}_mask"].unsqueeze(1)
+        x, mask = data["item"][f"x_{name}"].float(), data["item"][f"{name}_mask"].unsqueeze(1)
         mean = (x * mask).sum(dim=0) / mask.sum().clamp(min=1)
         rows.append(normalize((x - mean) * mask, dim=1))
     return torch.cat(rows, dim=1) / len(names) ** 0.5

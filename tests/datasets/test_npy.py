@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from crane_pyg.datasets import npy
 from crane_pyg.datasets.npy import (
     create_features,
     features_path,
@@ -28,6 +29,20 @@ def test_features_and_mask(tmp_path, dtype):
     assert x.dtype == torch.float32
     assert x.tolist() == [[1, 2], [0, 0], [0, 3]]
     assert mask.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_large_file_stays_on_the_disk(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(npy, "MAPPED_FROM", 1)
+    path = tmp_path / "text_feat.npy"
+    np.save(path, np.array([[1, 2], [0, 0], [0, 3]], dtype=dtype))
+    before = path.read_bytes()
+    x, mask = read_features(path)
+    assert x.dtype == getattr(torch, dtype)
+    assert x.tolist() == [[1, 2], [0, 0], [0, 3]]
+    assert mask.tolist() == [True, False, True]
+    x[0] = 7
+    assert path.read_bytes() == before
 
 
 def test_column_major_features(tmp_path):

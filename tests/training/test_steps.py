@@ -9,7 +9,7 @@ from crane_pyg.training import TRAINING_DEFAULTS, fit, training_settings
 from crane_pyg.training.steps import MOST_GROWTH, Steps, WarmUp, plan_steps
 from tests.training.short_runs import assert_same_state, build
 
-RUN = {"epochs": 3, "batch_size": 16, "steps_per_epoch": 6, "lr": 0.01}
+RUN = {"epochs": 3, "batch_size": 20, "steps_per_epoch": 6, "lr": 0.01}
 
 
 @pytest.mark.parametrize("rows", [1, 1023, 1024, 128 * 1024])
@@ -72,11 +72,11 @@ def test_fit_takes_as_many_steps_and_warms_up(checkerboard, monkeypatch):
     monkeypatch.setattr(torch.optim.Adam, "step", recorded)
     fit(build(checkerboard, LightGCN), checkerboard, **RUN, progress=False)
     rows = checkerboard[USER_TO_ITEM].num_edges
-    plan = plan_steps(rows, 16, 6)
+    plan = plan_steps(rows, 20, 6)
     per_epoch = math.ceil(rows / plan.batch_size)
-    assert plan.batch_size > 16
+    assert plan.batch_size > 20
     assert len(rates) == 3 * per_epoch
-    top = 0.01 * math.sqrt(plan.batch_size / 16)
+    top = 0.01 * math.sqrt(plan.batch_size / 20)
     grown = [top * (step + 1) / per_epoch for step in range(per_epoch)]
     assert rates == pytest.approx(grown + [top] * (2 * per_epoch))
 

@@ -1,15 +1,18 @@
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 
+from crane_pyg.nn.fusion.unit_features import UnitFeatures
+from crane_pyg.nn.kept import KeptFor
+from crane_pyg.ops import some_of
 from crane_pyg.schema import check_modalities
 
-ROUNDING = 1e-5  # what a row of length one may be off its own copy
+_MOST_ROWS = 16_384  # that singular vectors are found from
 
 
 class Space(NamedTuple):
@@ -56,6 +59,7 @@ class Fusion(torch.nn.Module):
         self.modalities = dict(modalities)
         self.channels = channels
         self.center = center
+        self._units = {m: KeptFor[UnitFeatures]() for m in modalities}
         self.register_buffer("modality_share", torch.ones(len(modalities)))
 
     @property
@@ -91,39 +95,41 @@ class Fusion(torch.nn.Module):
             the features of each modality on their top singular vectors, ``[N, rank]``: what the
             modalities can be weighed by.
         """
-        return {m: x @ self.singular_vectors(x) for m, x in self.unit_features(data).items()}
+        return {m: x.project(self.singular_vectors(x).T) for m, x in self.units(data).items()}
 
-    def singular_vectors(self, x: Tensor) -> Tensor:
+    def singular_vectors(self, x: UnitFeatures) -> Tensor:
         """The top singular vectors, which keep cosines as well as any linear map to
         :attr:`channels` can.
 
+        Those of 16,384 rows, drawn at random and always the same, where there are more.
+
         Args:
-            x (Tensor): features.
+            x (UnitFeatures): features, ``[N, d_m]``.
 
         Shapes:
-            - **x:** ``[N, d_m]``
             - **output:** ``[d_m, rank]``, of rank :attr:`channels` or less
         """
-        return torch.svd_lowrank(x, min(self.channels, *x.shape))[2]
+        items = torch.arange(x.x.size(0), device=x.x.device)
+        rows = x.all() if items.numel() <= _MOST_ROWS else x.some(some_of(items, _MOST_ROWS))
+        return torch.svd_lowrank(rows, min(self.channels, *rows.shape))[2]
 
     def masks(self, data: HeteroData) -> dict[str, Tensor]:
         """By modality ``[N]`` bool, false where an item lacks it."""
         return {m: data["item"][f"{m}_mask"] for m in self.modalities}
 
-    def unit_features(self, data: HeteroData) -> dict[str, Tensor]:
-        """By modality ``[N, d_m]``: rows of length one, or of zeros where the item lacks the
+    def units(self, data: HeteroData) -> dict[str, UnitFeatures]:
+        """By modality the features with rows of length one, or of zeros where the item lacks the
         modality or is its very mean."""
-        xs = {}
+        found = {}
         for m, mask in self.masks(data).items():
-            lacking = ~mask.unsqueeze(1)
-            # In place on the one copy: of a large catalogue each copy takes a gigabyte.
-            x = F.normalize(data["item"][f"x_{m}"], dim=1).masked_fill_(lacking, 0)
-            if self.center:
-                x.sub_(x.sum(0) / mask.sum().clamp(min=1)).masked_fill_(lacking, 0)
-                norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-                x.div_(norm.masked_fill_(norm < ROUNDING, torch.inf))
-            xs[m] = x
-        return xs
+            x = data["item"][f"x_{m}"]
+            build = partial(UnitFeatures, x, mask, self.center)
+            found[m] = self._units[m]((x, mask), build)
+        return found
+
+    def unit_features(self, data: HeteroData) -> dict[str, Tensor]:
+        """By modality all rows of :meth:`units` at once, ``[N, d_m]``."""
+        return {m: units.all() for m, units in self.units(data).items()}
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.modalities}, {self.channels})"

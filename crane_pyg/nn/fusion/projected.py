@@ -26,6 +26,6 @@ class ProjectedFusion(ProjectingFusion):
 
     def parts(self, data: HeteroData) -> list[Tensor]:
         """Each modality by itself, ``[N, d]``: projected, of length one, times its share."""
-        xs = self.unit_features(data).items()
-        unit = [unit_rows(self.lin[m](x)).to(x.dtype) for m, x in xs]
+        xs = [x.project(self.lin[m].weight) for m, x in self.units(data).items()]
+        unit = [unit_rows(x).to(x.dtype) for x in xs]
         return [share * x for share, x in zip(self.modality_share, unit, strict=True)]

@@ -35,8 +35,8 @@ class ProjectingFusion(Fusion):
             data: as :meth:`forward` takes it.
         """
         xs = {}
-        for m, x in self.unit_features(data).items():
+        for m, x in self.units(data).items():
             basis = self.singular_vectors(x)
-            xs[m] = x @ basis
+            xs[m] = x.project(basis.T)
             self.lin[m].weight.zero_()[: basis.size(1)] = basis.T
         return xs

@@ -65,10 +65,10 @@ class RCAFusion(ProjectingFusion):
         source = (data[USER_TO_ITEM].edge_index,)
         to_user = self._to_user(source, lambda: item_to_user_graph(data))
         masks, joined, present = self.masks(data), {}, {}
-        for m, x in self.unit_features(data).items():
-            item = self.lin[m](x)
+        for m, x in self.units(data).items():
+            item = x.project(self.lin[m].weight)
             user = self.profile[m](item, to_user, mask=masks[m])
-            has_any = torch.zeros(to_user.num_dst, dtype=torch.bool, device=x.device)
+            has_any = torch.zeros(to_user.num_dst, dtype=torch.bool, device=item.device)
             has_any[to_user.dst[masks[m][to_user.col]]] = True
             joined[m] = torch.cat([user, item])  # [M + N, d]
             present[m] = torch.cat([has_any, masks[m]])

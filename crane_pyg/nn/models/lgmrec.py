@@ -165,7 +165,7 @@ class LGMRec(Recommender):
         """Embeddings from the features of one modality, and logits of the hyperedges."""
         to_item, to_user = self.user_item_graphs(data)
         taken = to_user.unweighted()
-        x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
+        x, mask = data["item"][f"x_{modality}"].float(), data["item"][f"{modality}_mask"]
         # The features are wide and the sums over them many: both maps go in one pass.
         weights = [self.lin[modality].weight, self.hyperedge[modality].weight]
         item = F.linear(x, torch.cat(weights)).masked_fill(~mask.unsqueeze(1), 0)

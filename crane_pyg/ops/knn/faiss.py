@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 CELLS_PER_ROOT = 4  # cells for each root of the rows
-CELLS_VISITED = 24  # of a row's neighbours 95 to 99% are found, see docs/scale.md
+CELLS_VISITED = 24  # found 96% of five neighbours where it was tried, see docs/scale.md
 _PER_CELL = 40  # rows that k-means sees for each cell: the least that faiss does not warn of
 
 
