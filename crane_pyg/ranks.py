@@ -1,7 +1,7 @@
 """Several processes, started by ``torchrun``, that train one model or rank with it together.
 
 All ranks run the same program on the same data. Here is how they come together, and how rows are
-shared out among them; :class:`crane_pyg.nn.Columns` says how embeddings are.
+shared out among them; :class:`crane_pyg.nn.columns.Columns` says how embeddings are.
 """
 
 import os

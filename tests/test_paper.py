@@ -126,8 +126,10 @@ def test_table5_takes_away_and_adds(out):
     assert by_label["w/o RCA"][2:6] == by_label["with CL"][2:6]
     assert by_label["w/o RCA"][6] == "every part on"
     assert len({tuple(row[2:6]) for row in rows[2:]}) == len(expected) - 2
-    changes = column(rows, "NDCG@20, change")
-    assert all(re.fullmatch(r"[+-]\d+\.\d% \(p = .+\)", change) for change in changes[1:])
+    changes = dict(zip(column(rows, "row"), column(rows, "NDCG@20, change"), strict=True))
+    assert changes.pop("w/o thinning") == "identical"  # users of this set have many items
+    del changes["CRANE"]
+    assert all(re.fullmatch(r"[+-]\d+\.\d% \(p = .+\)", change) for change in changes.values())
 
 
 def test_figure4_has_each_modality_and_each_fusion(out):

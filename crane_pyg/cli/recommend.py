@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 import torch
 
+from crane_pyg import ranks
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
 from crane_pyg.cli.run_folder import open_run
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> None:
     escape = TITLE in table if args.escape_formulas is None else args.escape_formulas
     text = _to_csv(table, escape)
     if args.out is not None:
-        write_text(args.out, text)
+        if ranks.is_first():
+            write_text(args.out, text)
         return
     try:
         text.encode(sys.stdout.encoding or "utf-8")

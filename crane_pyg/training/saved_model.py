@@ -33,6 +33,7 @@ def save_model(model: Recommender, name: str, settings: dict[str, Any], path: Pa
     state = whole_state(model, model.state_dict())
     if ranks.is_first():
         write_sealed(path, save(state, metadata))
+    ranks.barrier()
 
 
 def load_model(path: Path | str, data: HeteroData) -> Recommender:

@@ -8,7 +8,7 @@ from PIL import Image
 from crane_pyg.demo import drawing, write_toy_shop
 from crane_pyg.demo.toy_shop import KINDS
 
-TUTORIAL = Path(__file__).parent.parent.parent / "docs" / "tutorial.md"
+TUTORIAL = Path(__file__).parent.parent.parent / "docs" / "your_own_data.md"
 
 
 def test_it_is_the_tutorials_shop(tmp_path, monkeypatch):

@@ -165,9 +165,10 @@ class LGMRec(Recommender):
         """Embeddings from the features of one modality, and logits of the hyperedges."""
         to_item, to_user = self.user_item_graphs(data)
         taken = to_user.unweighted()
-        x, mask = data["item"][f"x_{modality}"].float(), data["item"][f"{modality}_mask"]
+        x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
         # The features are wide and the sums over them many: both maps go in one pass.
         weights = [self.lin[modality].weight, self.hyperedge[modality].weight]
+        x = x.to(weights[0].dtype)
         item = F.linear(x, torch.cat(weights)).masked_fill(~mask.unsqueeze(1), 0)
         user = spmm(taken, item)
         count = spmm(taken, mask.to(x.dtype).unsqueeze(1)).clamp(min=1)

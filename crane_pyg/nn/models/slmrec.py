@@ -157,8 +157,9 @@ class SLMRec(Recommender):
 
     def _features(self, data: HeteroData, modality: str) -> Tensor:
         """Projected features, in unit rows before that; a masked row counts as zeros."""
-        x, mask = data["item"][f"x_{modality}"].float(), data["item"][f"{modality}_mask"]
+        x, mask = data["item"][f"x_{modality}"], data["item"][f"{modality}_mask"]
         lin = self.lin_feature[modality]
+        x = x.to(lin.weight.dtype)
         # Divided after the projection, which is narrower.
         norm = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-12)
         return (F.linear(x, lin.weight) / norm).masked_fill(~mask.unsqueeze(1), 0) + lin.bias

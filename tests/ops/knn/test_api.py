@@ -214,7 +214,7 @@ def test_carries_no_gradient(impl):
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(5)}, r"mask must be boolean of shape \(5,"),
         (torch.ones(5, 2), {"k": 2, "query": torch.ones(5)}, r"query must be boolean .*\(5,"),
         (torch.ones(5, 2), {"k": 2, "mask": torch.ones(4).bool()}, r"\(got torch.bool .* \(4,\)\)"),
-        (torch.ones(5, 2), {"k": 2, "impl": "faiss"}, r"'torch_cluster', .*\(got 'faiss'\)"),
+        (torch.ones(5, 2), {"k": 2, "impl": "annoy"}, r"'torch_cluster', .*\(got 'annoy'\)"),
     ],
 )
 def test_errors(x, kwargs, message):
