@@ -56,9 +56,11 @@ def together() -> Iterator[None]:
     if launched() == 1 or _together:
         yield
         return
-    store = None if dist.is_initialized() else _start()
-    _together = True
+    store: Any = None
     try:
+        if not dist.is_initialized():
+            store = _start()
+        _together = True
         with nullcontext() if is_first() else _silence():
             yield
         barrier()  # who ended before the others would be lost to them
@@ -80,6 +82,11 @@ def together() -> Iterator[None]:
 def _start() -> Any:
     """As torch does by itself, but the store is returned: it outlives the ranks."""
     store, rank, world_size = next(iter(rendezvous("env://", timeout=TIMEOUT)))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        # One launcher's store outlives restarts, too: what an earlier attempt left there leads
+        # nowhere. Several launchers meet in a new one, and may count differently.
+        attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+        store = dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, None, TIMEOUT, world_size, rank, store)
     return store

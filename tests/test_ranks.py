@@ -7,7 +7,7 @@ import torch.distributed as dist
 
 from crane_pyg import ranks
 from crane_pyg.ops import knn_graph, tanh_attention
-from tests.together import run_together
+from tests.together import run_together, start_store
 
 
 def test_alone_nothing_is_shared_out():
@@ -100,6 +100,20 @@ def test_of_an_error_on_all_ranks_one_is_shown(capfd):
 
     assert sorted(run_together(2, fail)) == [1, 2]
     assert capfd.readouterr().err.count("ValueError: wrong number") == 1
+
+
+def test_a_restart_hears_nothing_of_the_attempt_before(monkeypatch, capfd):
+    def fail():
+        raise ValueError("wrong number")
+
+    store = start_store()
+    monkeypatch.setenv("GROUP_WORLD_SIZE", "1")
+    for attempt in range(2):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(attempt))
+        assert sorted(run_together(2, fail, store=store)) == [1, 2]
+        assert capfd.readouterr().err.count("ValueError: wrong number") == 1
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
+    assert run_together(2, check_alike, store=store) == [0, 0]
 
 
 def test_each_rank_takes_a_gpu(monkeypatch):

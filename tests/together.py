@@ -12,9 +12,16 @@ import torch.distributed as dist
 from crane_pyg import ranks
 
 
-def run_together(count: int, function: Callable[..., Any], *args: Any) -> list[int]:
+def start_store() -> dist.TCPStore:
+    """What a launcher keeps for its ranks."""
+    return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+
+
+def run_together(
+    count: int, function: Callable[..., Any], *args: Any, store: dist.TCPStore | None = None
+) -> list[int]:
     """Run a function on each of some ranks, which are together; returns how each process ended."""
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = store or start_store()
     fork = multiprocessing.get_context("fork")
     processes = [
         fork.Process(target=_run, args=(rank, count, store.port, function, args), daemon=True)
