@@ -21,6 +21,7 @@ import torch
 import uvicorn
 
 from crane_pyg.cli import build_parser, main
+from crane_pyg.nn.models import MODELS
 from crane_pyg.serving import Recommender
 
 ROOT = Path(__file__).parent.parent
@@ -197,3 +198,9 @@ def test_customers_are_recommended_their_style(folder):
     assert not taken & set(zip(top["user"], top["item"], strict=True))
     wanted = favourite.agg(lambda styles: styles.mode()[0])[top["user"]].to_numpy()
     assert (style[top["item"]].to_numpy() == wanted).mean() > 0.8  # a fifth by chance
+
+
+def test_the_page_on_several_gpus_names_the_models_that_ranks_divide():
+    rows = re.findall(r"^\| (`.*?) \|", (DOCS / "several_gpus.md").read_text(), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(name for name, model in MODELS.items() if model.tables)

@@ -63,7 +63,7 @@ ONLY_LISTED = {
         DEFAULT_METRICS TRACKERS TRAINING_DEFAULTS build_hetero_data build_optimizer
         check_settings complete_settings construct_model degree_range export_model
         fit_word_projection markdown_by_degree markdown_comparison markdown_failures
-        markdown_table plan_search plot_comparison recognise_format run_grid save_model
+        markdown_table plan_search plot_comparison recognise_format run_grid
         search_settings settings_with_defaults split_settings summarise_runs train_epoch
         training_settings write_toy_shop
     """,

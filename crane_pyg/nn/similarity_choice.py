@@ -36,6 +36,9 @@ def choose_similarity(
         k (int): cut-off of the NDCG. (default: ``20``)
         vectors (pair, optional): what ``spectral_start.low_rank`` gave already.
             (default: it is called)
+
+    Shapes:
+        - **vectors:** ``[M, rank]`` and ``[N, rank]``
     """
     train = data[USER_TO_ITEM].edge_index
     held_out = data[USER_TO_ITEM].get("val_edge_label_index")

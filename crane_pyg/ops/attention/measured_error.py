@@ -29,6 +29,9 @@ def tanh_attention_error(
         query, key, value, scale, impl: as :func:`tanh_attention` takes them.
         num_samples (int): The number of queries to judge by. (default: :obj:`256`)
 
+    Shapes:
+        - **query:** ``[n, d]``, **key:** ``[m, d]``, **value:** ``[m, dv]``
+
     Returns:
         0 where the exact answer is zero and so is the other; infinite where only the exact one is.
 

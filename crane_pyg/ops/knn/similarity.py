@@ -11,6 +11,9 @@ def unit_rows(x: Tensor) -> Tensor:
 
     Half precision becomes float32. Rows are divided by their largest entry first, so that the
     squares of tiny or huge rows neither vanish nor overflow.
+
+    Shapes:
+        - **x** and **output:** ``[n, d]``
     """
     x = x.to(torch.float32 if x.dtype.itemsize < 4 else x.dtype)
     peak = x.detach().abs().amax(dim=1, keepdim=True)  # [N, 1]
