@@ -60,6 +60,15 @@ def test_130_is_an_interrupt(capsys, monkeypatch, tmp_path):
     assert status(paper, ["table2", "--data", "tiny", "--out", str(tmp_path)]) == 130
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """What a shell starts in the background ignores them, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_signal_in_the_middle_leaves_the_history(capsys, monkeypatch, tmp_path):
     take = HistoryFile.__call__
