@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 
 from crane_pyg import __version__
-from crane_pyg.cli import options
-from crane_pyg.cli.run_folder import Run, open_run
+from crane_pyg.cli.run_folder import Run, add_run, open_run
 from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
 from crane_pyg.datasets.folder import METADATA
 from crane_pyg.encoders import WordProjection
@@ -23,11 +22,7 @@ from crane_pyg.preparation.pipeline import WORDS
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the training's --out")
-    parser.add_argument(
-        "--data", required=True, help="what it was trained on, as train and recommend name it"
-    )
-    options.add_reading(parser)
+    add_run(parser)
     parser.add_argument(
         "--out",
         type=Path,

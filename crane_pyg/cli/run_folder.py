@@ -42,6 +42,15 @@ class Run(NamedTuple):
     item_ids: pd.DataFrame
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of a training and the data it was trained on; :func:`open_run` needs these."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the training's --out")
+    parser.add_argument(
+        "--data", required=True, help="what it was trained on, as train and recommend name it"
+    )
+    options.add_reading(parser)
+
+
 def open_run(args: argparse.Namespace, folder: Path, option: str) -> Run:
     """Load the weights of a run, and the data that ``args`` name.
 

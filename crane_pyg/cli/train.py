@@ -9,6 +9,7 @@ from typing import Any
 from crane_pyg import ranks
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
+from crane_pyg.cli.run_folder import NOTE, RESULT, WEIGHTS
 from crane_pyg.experiments import (
     Measurement,
     complete_settings,
@@ -73,7 +74,7 @@ def _run(args: argparse.Namespace) -> None:
     model = construct_model(args.model, data, settings, args.seed)
     written = args.out if ranks.is_first() else None
     if written is not None:
-        claim_folder(written / "run.json", _identity(args, settings, dataset))
+        claim_folder(written / NOTE, _identity(args, settings, dataset))
     ranks.barrier()  # what the first rank refuses none begins
     options.say(args, dataset.report)
     with _tracker(args, settings, dataset) as tracker:
@@ -95,10 +96,7 @@ def _run(args: argparse.Namespace) -> None:
             "protocol": args.protocol,
             "seed": args.seed,
             "world_size": ranks.size(),
-            "epochs": result.epochs,
-            "best_epoch": result.best_epoch,
-            "seconds_per_epoch": result.seconds_per_epoch,
-            "peak_memory_mb": result.peak_memory_mb,
+            **result.summary(),
             **measure(model, data.to(device)),
         }
         if tracker is not None:
@@ -106,9 +104,9 @@ def _run(args: argparse.Namespace) -> None:
     if history is not None:
         history.finish()
     if args.out is not None:
-        save_model(model, args.model, own, args.out / "model.safetensors")
+        save_model(model, args.model, own, args.out / WEIGHTS)
     if written is not None:
-        write_text(written / "result.json", json.dumps(record, indent=2) + "\n")
+        write_text(written / RESULT, json.dumps(record, indent=2) + "\n")
     if args.json:
         options.say(args, _table(record))
         print(json.dumps(record))

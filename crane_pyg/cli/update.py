@@ -12,7 +12,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.cli import options
-from crane_pyg.cli.run_folder import NOTE, RESULT, WEIGHTS, Run, open_run
+from crane_pyg.cli.run_folder import NOTE, RESULT, WEIGHTS, Run, add_run, open_run
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.columns import IMAGE, ITEM, LABEL, ORIGINAL_ID, TITLE, USER
 from crane_pyg.datasets.folder import whole_folder
@@ -32,11 +32,7 @@ DATA = "data"  # the folder of old and new interactions in that of the run
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the training's --out")
-    parser.add_argument(
-        "--data", required=True, help="what it was trained on, as train and recommend name it"
-    )
-    options.add_reading(parser)
+    add_run(parser)
     parser.add_argument(
         "--interactions",
         type=Path,
@@ -140,10 +136,7 @@ def _train(
         "dataset": dataset.name,
         "protocol": before["protocol"],
         "seed": before["seed"],
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "seconds_per_epoch": result.seconds_per_epoch,
-        "peak_memory_mb": result.peak_memory_mb,
+        **result.summary(),
         **Measurement(before["protocol"])(model, data.to(device)),
     }
     plain = argparse.Namespace(split="given", split_seed=0, min_interactions=0, missing="mask")

@@ -192,10 +192,7 @@ def _run(
         save_model(model, key["model"], own, path.with_suffix(".safetensors"))
     return {
         "run": path.stem,
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "seconds_per_epoch": result.seconds_per_epoch,
-        "peak_memory_mb": result.peak_memory_mb,
+        **result.summary(),
         "parameters": model.num_learned(),
         **measure(model, data.to(device)),
     }

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import HTTPException, Query, Request
@@ -17,6 +18,7 @@ from crane_pyg.server.pictures import MEDIA, media_of
 from crane_pyg.server.questions import OfHistories, OfItems, OfUsers, Why
 from crane_pyg.server.replies import Reply
 from crane_pyg.server.shop import FullError, Shop, Snapshot
+from crane_pyg.serving.ranking import Ranking
 
 Words = Annotated[str, Query(max_length=200, description="words of titles or ids")]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
@@ -55,11 +57,7 @@ class Answers:
             None if request.exclude is None else tuple(request.exclude),
         )
         rankings = await self.batcher.ask(question, tuple(request.users))
-        results = [
-            {"user": user, "items": now.catalogue.ranked(ranking)}
-            for user, ranking in zip(request.users, rankings, strict=True)
-        ]
-        return Reply({"results": results})
+        return _lists("user", request.users, rankings, now)
 
     async def history(self, request: messages.HistoryRequest) -> Reply:
         """Items for somebody new, from what they took: at once, nothing is trained."""
@@ -75,11 +73,7 @@ class Answers:
         now = self.shop.now
         question = OfItems(now.recommender, request.k, request.by)
         rankings = await self.batcher.ask(question, tuple(request.items))
-        results = [
-            {"item": item, "items": now.catalogue.ranked(ranking)}
-            for item, ranking in zip(request.items, rankings, strict=True)
-        ]
-        return Reply({"results": results})
+        return _lists("item", request.items, rankings, now)
 
     async def explain(self, request: messages.ExplainRequest) -> Reply:
         """Which items of the history speak for an item, over which edge, and how much."""
@@ -189,6 +183,15 @@ class Answers:
             self.metrics.reloads.labels(result).inc()
         self.count(now)
         return now
+
+
+def _lists(kind: str, names: Sequence[str], rankings: Sequence[Ranking], now: Snapshot) -> Reply:
+    """A list of items for each of those that were asked for."""
+    results = [
+        {kind: name, "items": now.catalogue.ranked(ranking)}
+        for name, ranking in zip(names, rankings, strict=True)
+    ]
+    return Reply({"results": results})
 
 
 def from_this_machine(request: Request) -> None:

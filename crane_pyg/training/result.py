@@ -60,6 +60,15 @@ class FitResult:
         """Median training time of an epoch, evaluation left out."""
         return float(self.to_frame()["seconds"].median())
 
+    def summary(self) -> dict[str, float]:
+        """How long it took, which epoch was best and what it cost, as files of runs have it."""
+        return {
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "peak_memory_mb": self.peak_memory_mb,
+        }
+
     def to_frame(self) -> pd.DataFrame:
         """The history as a table indexed by epoch; ``result.to_frame().plot()`` draws it."""
         return pd.DataFrame(self.history).set_index("epoch")
