@@ -10,7 +10,6 @@ from torch_geometric.data import HeteroData
 from crane_pyg.nn.fusion import ConcatFusion, ProjectedFusion, RCAFusion
 from crane_pyg.nn.fusion.projecting import ProjectingFusion
 from crane_pyg.nn.graphs import FrozenItemGraph, ItemGraph, LearnedItemGraph, RefreshedItemGraph
-from crane_pyg.nn.user_item import item_to_user_graph
 from crane_pyg.ops import unit_rows
 
 Arrays = dict[str, np.ndarray]
@@ -61,13 +60,11 @@ def _learned(inner: LearnedItemGraph, data: HeteroData) -> tuple[dict[str, Any],
     note: dict[str, Any] = {"kind": "learned", "k": inner.k, "loop": inner.loop}
     note |= {"modalities": list(fusion.modalities), "center": fusion.center}
     arrays = {"space_share": fusion.modality_share.numpy()}
-    for number, m in enumerate(fusion.modalities):
-        x, mask = data["item"][f"x_{m}"], data["item"][f"{m}_mask"]
-        unit = torch.nn.functional.normalize(x, dim=1).masked_fill(~mask.unsqueeze(1), 0)
-        mean = unit.sum(0) / mask.sum().clamp(min=1)
+    for number, (m, units) in enumerate(fusion.units(data).items()):
         arrays[f"space_{number}"] = space.parts[number].numpy()
-        arrays[f"space_{number}_mask"] = mask.numpy()
-        arrays[f"space_{number}_mean"] = mean.numpy()
+        arrays[f"space_{number}_mask"] = units.mask.numpy()
+        if units.mean is not None:
+            arrays[f"space_{number}_mean"] = units.mean.numpy()
         if isinstance(fusion, ProjectingFusion):
             arrays[f"space_{number}_map"] = fusion.lin[m].weight.T.numpy()
     if isinstance(fusion, RCAFusion):
@@ -82,16 +79,8 @@ def _learned(inner: LearnedItemGraph, data: HeteroData) -> tuple[dict[str, Any],
 def _attended(fusion: RCAFusion, data: HeteroData) -> tuple[dict[str, Any], Arrays]:
     """What all entities are to the attention in each round, side by side, and its maps."""
     rca, arrays = fusion.rca, {}
-    to_user, masks = item_to_user_graph(data), fusion.masks(data)
-    xs: dict[str, Tensor] = {}
-    present: dict[str, Tensor] = {}
-    for m, x in fusion.unit_features(data).items():
-        item = fusion.lin[m](x)
-        user = fusion.profile[m](item, to_user, mask=masks[m])
-        has_any = torch.zeros(to_user.num_dst, dtype=torch.bool)
-        has_any[to_user.dst[masks[m][to_user.col]]] = True
-        present[m] = torch.cat([has_any, masks[m]])
-        xs[m] = torch.cat([user, item]).masked_fill(~present[m].unsqueeze(1), 0)
+    entities, present = fusion.entities(data)
+    xs = {m: x.masked_fill(~present[m].unsqueeze(1), 0) for m, x in entities.items()}
     for number, m in enumerate(fusion.modalities):
         anchor = rca.lin_anchor[m].weight
         arrays[f"attention_{number}_query"] = (anchor @ rca.lin_joint.weight).numpy()

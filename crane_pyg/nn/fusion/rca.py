@@ -62,6 +62,22 @@ class RCAFusion(ProjectingFusion):
         self.reset_parameters()
 
     def forward(self, data: HeteroData) -> list[Space]:
+        joined, present = self.entities(data)
+        items = slice(data["user"].num_nodes, None)
+        x_att = self.rca(joined, present, query=items)
+        parts = zip(self.modality_share, x_att.split(self.channels, dim=1), strict=True)
+        return [Space([share * part for share, part in parts], [*self.masks(data).values()])]
+
+    def entities(self, data: HeteroData) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What the attention reads: by modality users and items, in the space that both share.
+
+        Args:
+            data: as :meth:`forward` takes it.
+
+        Shapes:
+            - **output:** ``[M + N, d]`` by modality, users first, and which of them have it,
+              ``[M + N]`` bool
+        """
         source = (data[USER_TO_ITEM].edge_index,)
         to_user = self._to_user(source, lambda: item_to_user_graph(data))
         masks, joined, present = self.masks(data), {}, {}
@@ -70,11 +86,9 @@ class RCAFusion(ProjectingFusion):
             user = self.profile[m](item, to_user, mask=masks[m])
             has_any = torch.zeros(to_user.num_dst, dtype=torch.bool, device=item.device)
             has_any[to_user.dst[masks[m][to_user.col]]] = True
-            joined[m] = torch.cat([user, item])  # [M + N, d]
+            joined[m] = torch.cat([user, item])
             present[m] = torch.cat([has_any, masks[m]])
-        x_att = self.rca(joined, present, query=slice(to_user.num_dst, None))
-        parts = zip(self.modality_share, x_att.split(self.channels, dim=1), strict=True)
-        return [Space([share * part for share, part in parts], [*masks.values()])]
+        return joined, present
 
     @torch.no_grad()
     def warm_start(self, data: HeteroData) -> dict[str, Tensor]:
