@@ -70,10 +70,22 @@ def directive(module: str, name: str) -> str:
     thing = getattr(importlib.import_module(module), name)
     if inspect.isclass(thing):
         kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
-        return f".. {kind}:: {module}.{name}\n"
+        more = "   :inherited-members:\n" if split_off(module, thing) else ""
+        return f".. {kind}:: {module}.{name}\n{more}"
     if inspect.isfunction(thing):
         return f".. autofunction:: {module}.{name}\n"
     return f".. py:data:: {name}\n\n   {description(thing)}\n"
+
+
+def split_off(module: str, thing: type) -> bool:
+    """Whether a class has members of a base that has no page of its own."""
+    public = vars(importlib.import_module(module))
+    return any(
+        base.__module__.startswith(f"{module}.")
+        and base.__bases__ == (object,)
+        and base.__name__ not in public
+        for base in thing.__bases__
+    )
 
 
 def description(constant: Any) -> str:
