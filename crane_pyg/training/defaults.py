@@ -24,6 +24,8 @@ class TrainingSettings(NamedTuple):
         monitor: the validation score to choose the best epoch by.
         eval_users: of more users with validation items so many are ranked, always the same ones,
             see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
+        average_epochs: over how many epochs of steps the weights are averaged that are validated
+            and kept; 0 keeps the last.
     """
 
     epochs: int = 250
@@ -34,6 +36,7 @@ class TrainingSettings(NamedTuple):
     eval_every: int = 1
     monitor: Monitor = "Recall@20"
     eval_users: int | None = None
+    average_epochs: float = 0.0
 
 
 TRAINING_DEFAULTS = TrainingSettings()
