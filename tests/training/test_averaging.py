@@ -43,10 +43,17 @@ def test_applied_exchanges_and_gives_back_also_after_an_error():
     average = AveragedWeights(model, 3)
     own, parameter = model.weight.detach().clone(), model.weight
     average.values["weight"].fill_(7)
-    with pytest.raises(RuntimeError, match="stop"), average.applied():
+    with average.applied():
         assert model.weight is parameter
         assert (model.weight == 7).all()
-        raise RuntimeError("stop")
+    assert torch.equal(model.weight, own)
+
+    def stop():
+        with average.applied():
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stop()
     assert torch.equal(model.weight, own)
     assert (average.values["weight"] == 7).all()
 
@@ -93,9 +100,7 @@ def test_a_run_without_averages_is_another_run(checkerboard, tmp_path):
     path = tmp_path / "state.pt"
     fit(build(checkerboard, BPR), checkerboard, **RUN, checkpoint=path)
     with pytest.raises(ValueError, match="average_epochs"):
-        fit(
-            build(checkerboard, BPR), checkerboard, **RUN | {"average_epochs": 0}, checkpoint=path
-        )
+        fit(build(checkerboard, BPR), checkerboard, **RUN | {"average_epochs": 0}, checkpoint=path)
 
 
 def test_bad_horizons_are_refused(checkerboard):
