@@ -64,7 +64,7 @@ class HistoryFit:
         temperature = np.float32(self.temperature)
         square = float(np.square(self.compared).sum(axis=1).mean()) or 1.0
         size = np.float32(self.rate * self.temperature / square)
-        start, of_taken = 1.0, 0.0
+        start, of_taken = np.float32(1), np.float32(0)
         for _ in range(self.steps):
             logit = self.compared @ z / temperature
             weight = np.exp(logit - logit.max())
