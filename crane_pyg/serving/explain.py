@@ -21,6 +21,12 @@ class Contribution:
             that resemble each other in it; ``'together'``, what having taken the one says for the
             other in closed form.
         amount: how much of the score, perhaps negative.
+
+    Examples:
+        >>> from crane_pyg.serving import Contribution
+        >>> parts = [Contribution("lamp", "text", 0.5), Contribution("mug", "behaviour", -0.1)]
+        >>> max(parts, key=lambda part: part.amount).item
+        'lamp'
     """
 
     item: str
