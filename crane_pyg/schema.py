@@ -10,7 +10,14 @@ VISUAL = ("image", "visual")  # what sets call the modality that published setti
 
 
 def modalities(data: HeteroData) -> dict[str, int]:
-    """Returns the width of every item modality, by name and in the order of names."""
+    """Returns the width of every item modality, by name and in the order of names.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.datasets import modalities
+        >>> modalities(SyntheticMultimodal("tiny")[0])
+        {'textual': 32, 'visual': 64}
+    """
     stored = {key.removeprefix("x_"): x for key, x in data["item"].items() if key.startswith("x_")}
     return {name: stored[name].size(1) for name in sorted(stored)}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rooms_map import draw_rooms, list_rooms
+from shown import identity, pages_that_use
 
 from crane_pyg.choices import options_of
 from crane_pyg.nn.models import MODELS
@@ -59,22 +60,22 @@ def entries() -> dict[str, list[str]]:
     return found
 
 
-def identity(thing: Any, name: str) -> Any:
-    """What tells objects apart: where they are defined; constants and types by their name."""
-    if inspect.isclass(thing) or inspect.isfunction(thing):
-        return (thing.__module__, thing.__qualname__)
-    return name
-
-
 def directive(module: str, name: str) -> str:
     thing = getattr(importlib.import_module(module), name)
+    used = where_used(identity(thing, name))
     if inspect.isclass(thing):
         kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
         more = "   :inherited-members:\n" if split_off(module, thing) else ""
-        return f".. {kind}:: {module}.{name}\n{more}"
+        return f".. {kind}:: {module}.{name}\n{more}{used}"
     if inspect.isfunction(thing):
-        return f".. autofunction:: {module}.{name}\n"
-    return f".. py:data:: {name}\n\n   {description(thing)}\n"
+        return f".. autofunction:: {module}.{name}\n{used}"
+    return f".. py:data:: {name}\n\n   {description(thing)}\n{used}"
+
+
+def where_used(key: Any) -> str:
+    """The pages whose code uses a name, as the last line of its entry."""
+    pages = ", ".join(f":doc:`/{page}`" for page in pages_that_use().get(key, ()))
+    return f"\n   Used in: {pages}\n" if pages else ""
 
 
 def split_off(module: str, thing: type) -> bool:

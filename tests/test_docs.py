@@ -34,7 +34,10 @@ WRITTEN = [
     if not {"notebooks", "generated", "_build"} & {*path.relative_to(DOCS).parts}
 ]
 OWN_FOLDER = {OWN_DATA, DOCS / "start.md"}
-QUICK = {"concepts/protocols.md", "reference/formats.md", "reference/errors.md"}
+QUICK = {
+    *("concepts/protocols.md", "reference/formats.md", "reference/errors.md"),
+    *("howto/bases.md", "howto/steps.md"),
+}
 ELSEWHERE = {"pip", "git", "python3", "source", "torchrun", "export"}  # not this package's commands
 
 
@@ -49,12 +52,13 @@ def has_code(path):
 def run_page(path):
     """Run a page's blocks in their order; those of Python know each other's names."""
     names = {}
-    for language, block in blocks(path):
-        if language == "python":
-            run_python(block, names)
-        elif language == "sh":
-            for line in block.replace("\\\n", " ").splitlines():
-                run_command(shlex.split(line))
+    with patch.object(uvicorn.Server, "run", check_that_it_answers):
+        for language, block in blocks(path):
+            if language == "python":
+                run_python(block, names)
+            elif language == "sh":
+                for line in block.replace("\\\n", " ").splitlines():
+                    run_command(shlex.split(line))
     return names
 
 
@@ -69,12 +73,10 @@ def run_python(block, names):
 def run_command(words):
     python, *command = words
     assert python == "python"
-    if command[:3] == ["-m", "crane_pyg", "serve"]:
-        with patch.object(uvicorn.Server, "run", check_that_it_answers):
-            main(command[2:])
-    elif command[:2] == ["-m", "crane_pyg"]:
+    if command[:2] == ["-m", "crane_pyg"]:
         trains = command[2] in ("train", "recommend", "update", "compare", "tune")
-        main(command[2:] + (["--device", "cpu"] if trains else []))
+        here = ["--device", "cpu"] if trains else ["--port", "0"] if command[2] == "serve" else []
+        main(command[2:] + here)
     else:
         runpy.run_path(*command)
 

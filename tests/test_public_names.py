@@ -1,20 +1,31 @@
-"""Every public name has an entry on the site, functions say their shapes, and pages use names."""
+"""Every public name has an entry on the site, an example that runs, and says its shapes."""
 
+import ast
+import doctest
 import importlib
 import inspect
 import pkgutil
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
 import crane_pyg
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(ROOT / "docs"))
-from generated import ROOMS, entries, identity  # noqa: E402
+from generated import ROOMS, entries  # noqa: E402
+from shown import (  # noqa: E402
+    examples_in_docstrings,
+    identity,
+    names_used_in_docstrings,
+    pages_that_use,
+    used_names,
+)
 
 MODULES = sorted(
     module.name
@@ -27,77 +38,89 @@ PUBLIC = {
     for module in MODULES
     for name in importlib.import_module(module).__all__
 }
+USED = pages_that_use().keys() | names_used_in_docstrings()
 
 
-def text_of(folders, patterns=("*.md", "*.py")):
-    files = (path for folder in folders for pattern in patterns for path in folder.rglob(pattern))
-    return "\n".join(path.read_text() for path in files if "generated" not in path.parts)
+def public(key):
+    module, name = PUBLIC[key]
+    return getattr(importlib.import_module(module), name)
 
 
-SHOWN = text_of([ROOT / "docs", ROOT / "examples"])
-# These have an entry, and no page shows them at work; a name that one shows goes from here.
-ONLY_LISTED = {
-    "words and types of arguments": """
-        Callback Compared Degrees DropMode Edges FormatName FusionName KNNImpl Metric Negatives
-        ProfileAggregation RankingName Reduction Refresh Regularised Similarity TrackerName
-        Weighting
-    """,
-    "what functions return or take": """
-        Contribution EncodedImages EncodedTexts Explanation FitResult GraphRecall Inspection
-        ItemTexts Measurement PreparationReport SearchPlan TrainingSettings UnknownIdError
-        WordProjection
-    """,
-    "models, in the table that is generated": """
-        DGVAE LPIC LocalEASE MultiVAE UltraGCN
-    """,
-    "parts that models are made of, used by their own files": """
-        BipartiteConv DegreeDropEdge DegreeThinning DenseItemToItem FrozenItemGraph InfoNCE
-        ItemGraph ItemToItem LatentItemGraph LinearRecommender MeanSquare Norm PooledItemGraph
-        ProjectedFusion ProjectingFusion RankingSettings Regulariser Residual SolvedRecommender
-        SparseItemToItem Tracker TripletSampler WeightedSumConv alternating_least_squares
-        choose_shares choose_similarity choose_thinning distinct dropout graph_recall
-        item_view_propagation l2_of_batch modality_shares norm_of_batch some_of spectral_start
-        sum_edges
-    """,
-    "steps of the commands, which pages show": """
-        DEFAULT_METRICS TRACKERS TRAINING_DEFAULTS build_hetero_data build_optimizer
-        check_settings complete_settings construct_model degree_range export_model
-        fit_word_projection markdown_by_degree markdown_comparison markdown_failures
-        markdown_table plan_search plot_comparison recognise_format run_grid
-        search_settings settings_with_defaults split_settings summarise_runs train_epoch
-        training_settings write_toy_shop
-    """,
-}
+def names(keys):
+    return sorted(".".join(PUBLIC[key]) for key in keys)
 
 
 def test_every_public_name_has_one_entry():
     with_entry = {
         identity(getattr(importlib.import_module(ROOMS[room]), name), name)
-        for room, names in entries().items()
-        for name in names
+        for room, listed in entries().items()
+        for name in listed
     }
-    assert not PUBLIC.keys() - with_entry
-    assert len(PUBLIC) > 150  # of all rooms
+    assert not names(PUBLIC.keys() - with_entry)
+    assert len(PUBLIC) > 190  # of all rooms
 
 
-def is_named(name, text):
-    return re.search(rf"\b{name}\b", text) is not None
+def annotations(thing):
+    """The names in the annotations of a class or a function, its methods included."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    for node in ast.walk(tree):
+        for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if part is not None:
+                yield from (x.id for x in ast.walk(part) if isinstance(x, ast.Name))
 
 
-def test_public_names_are_shown_by_a_page_or_listed():
-    listed = {name for names in ONLY_LISTED.values() for name in names.split()}
-    names = {name for _, name in PUBLIC.values()}
-    assert {name for name in names if not re.search(rf"\b{name}\b", SHOWN)} == listed
+def results_of_own_example(key, tmp_path, monkeypatch):
+    """What the example in a class's own docstring is left with."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = Path(inspect.getsourcefile(public(key))).relative_to(ROOT / "crane_pyg").as_posix()
+    own = [test for test in examples_in_docstrings() if test.name == f"{file}:{key[1]}"]
+    for test in own:
+        doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None, clear_globs=False)
+    return [value for test in own for value in test.globs.values()]
 
 
-def takes_tensors(thing):
-    found = inspect.signature(thing).parameters.values()
+def test_every_public_name_is_used_by_an_example_that_runs(tmp_path, monkeypatch):
+    """By its name. What a function returns may be what the example in its own docstring gets, and
+    the type of an argument (a choice of words, a pair) what an example's callable takes by name."""
+    shown = PUBLIC.keys() & USED
+    callables = [public(key) for key in shown if isinstance(key, tuple)]
+    taken = {name for thing in callables for name in annotations(inspect.unwrap(thing))}
+    types = {key for key in PUBLIC if isinstance(key, str) and hasattr(public(key), "__origin__")}
+    shown |= {key for key in types if key in taken}
+    for key in PUBLIC.keys() - shown:
+        if inspect.isclass(public(key)):
+            found = results_of_own_example(key, tmp_path, monkeypatch)
+            shown |= {key for value in found if isinstance(value, public(key))}
+    assert not names(PUBLIC.keys() - shown)
+
+
+def test_a_name_that_is_only_imported_is_not_used():
+    code = "from crane_pyg.nn.models import BPR, EASE as Solved\nSolved\n"
+    assert used_names(code) == {("crane_pyg.nn.models.ease", "EASE")}
+
+
+def takes_tensors(function):
+    found = inspect.signature(function).parameters.values()
     return any("Tensor" in str(parameter.annotation) for parameter in found)
 
 
-@pytest.mark.parametrize(("module", "name"), PUBLIC.values(), ids=lambda value: value)
-def test_functions_of_tensors_say_their_shapes(module, name):
-    thing = getattr(importlib.import_module(module), name)
-    if inspect.isfunction(thing) and takes_tensors(thing):
-        text = inspect.getdoc(thing)
-        assert "Shapes:" in text or re.search(r"\[[\w, +]+\]", text), f"{module}.{name}"
+def functions_of_tensors(thing):
+    """A function itself; of a class what is called, where the class itself defines it."""
+    if inspect.isclass(thing):
+        called = (vars(thing).get(name) for name in ("forward", "__call__"))
+        found = [function for function in called if function is not None]
+    else:
+        found = [thing] if inspect.isfunction(thing) else []
+    return [function for function in found if takes_tensors(function)]
+
+
+@pytest.mark.parametrize("key", PUBLIC, ids=lambda key: ".".join(PUBLIC[key]))
+def test_functions_of_tensors_say_their_shapes(key):
+    thing = public(key)
+    for function in functions_of_tensors(thing):
+        text = f"{inspect.getdoc(thing)}\n{inspect.getdoc(function)}"
+        assert "Shapes:" in text or re.search(r"\[[\w, +]+\]", text)
+    fields = getattr(thing, "_fields", ())
+    if any(thing.__annotations__.get(field) is torch.Tensor for field in fields):
+        assert re.search(r"\[[\w, +]+\]", inspect.getdoc(thing))

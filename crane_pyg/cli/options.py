@@ -29,6 +29,7 @@ TRAINING_HELPS = {
     "eval_every": "epochs between evaluations",
     "monitor": "the validation score that chooses the best epoch",
     "eval_users": "of more users in validation, rank so many, always the same",
+    "average_epochs": "over so many epochs of steps the weights are averaged that are kept",
 }
 
 

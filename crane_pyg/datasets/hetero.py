@@ -46,6 +46,20 @@ def build_hetero_data(
         ValueError: if shapes do not agree, an id or a label is out of range, or a mask names
             a modality without features; or a modality has a name that it cannot have, see
             :func:`~crane_pyg.datasets.npy.check_modality`.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import build_hetero_data
+        >>> pairs = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 2]])  # user, item
+        >>> split = torch.tensor([0, 1, 0, 2])
+        >>> looks = {"image": torch.randn(3, 8)}
+        >>> data = build_hetero_data(pairs, split, num_users=2, num_items=3, features=looks)
+        >>> data["user", "item"].edge_index, data["user", "item"].test_edge_label_index
+        (tensor([[0, 1],
+                [0, 1]]), tensor([[1],
+                [2]]))
+        >>> data["item"].x_image.shape, data["item"].image_mask
+        (torch.Size([3, 8]), tensor([True, True, True]))
     """
     features, masks = features or {}, masks or {}
     _check_pairs(edge_index, label, num_users, num_items)

@@ -29,6 +29,18 @@ class EncodedImages(NamedTuple):
     """Features of pictures, the encoder that made them, and why some could not be read.
 
     Shapes: features :math:`(N, d)` in :obj:`float32`, zero everywhere without a picture.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from crane_pyg.encoders import encode_images
+        >>> Image.new("RGB", (32, 32), "red").save("red.png")
+        >>> paths = [Path("red.png"), None]
+        >>> found = encode_images(paths, encoder="colour-histogram+hog", progress=False)
+        >>> found.encoder, found.features.shape, found.unreadable
+        ('colour-histogram+hog-580', (2, 580), {})
+        >>> float(found.features[1].sum())  # of an item without a picture
+        0.0
     """
 
     features: np.ndarray

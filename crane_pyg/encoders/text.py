@@ -24,6 +24,15 @@ class EncodedTexts(NamedTuple):
     """Features of texts, and the name of the encoder that made them.
 
     Shapes: features :math:`(N, d)` in :obj:`float32`, zero everywhere in a row without content.
+
+    Examples:
+        >>> from crane_pyg.encoders import encode_texts
+        >>> texts = ["red lamp", "blue lamp", ""]
+        >>> found = encode_texts(texts, encoder="tfidf-svd-2", progress=False)
+        >>> found.encoder, found.features.shape
+        ('tfidf-svd-2', (3, 2))
+        >>> found.features[2]  # of a text without a word
+        array([0., 0.], dtype=float32)
     """
 
     features: np.ndarray
@@ -89,6 +98,15 @@ def fit_word_projection(texts: Sequence[str], features: np.ndarray) -> WordProje
     Args:
         texts (sequence of str): All texts of the data set, as they were encoded.
         features (numpy.ndarray): Their rows, ``[N, d]``; those without a word are zeros.
+
+    Examples:
+        >>> import numpy as np
+        >>> from crane_pyg.encoders import encode_texts, fit_word_projection
+        >>> texts = ["red lamp", "blue lamp", "red chair"]
+        >>> rows = encode_texts(texts, encoder="tfidf-svd-2", progress=False).features
+        >>> words = fit_word_projection(texts, rows)
+        >>> bool(np.allclose(words.encode(texts), rows, atol=1e-5))
+        True
     """
     filled = [i for i, text in enumerate(texts) if re.search(r"\w", text)]
     words, counts = _tfidf([texts[i] for i in filled])

@@ -22,6 +22,14 @@ class WordProjection(NamedTuple):
     of the counts, times the weights, to unit length. It needs numpy alone.
 
     Shapes: words :math:`W`, weight :math:`(W)`, vectors :math:`(W, d)` in :obj:`float32`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from crane_pyg.encoders import WordProjection
+        >>> words = WordProjection(("lamp", "red"), np.ones(2), np.eye(2, dtype=np.float32))
+        >>> words.encode(["A red lamp", "something else"]).round(2)
+        array([[0.71, 0.71],
+               [0.  , 0.  ]], dtype=float32)
     """
 
     words: tuple[str, ...]

@@ -12,7 +12,13 @@ COUNTED = {"user": "users", "item": "pairs"}
 
 
 def degree_range(row: Mapping[str, Any]) -> str:
-    """``3-7`` of a row that :func:`~crane_pyg.training.evaluate_by_degree` returns."""
+    """``3-7`` of a row that :func:`~crane_pyg.training.evaluate_by_degree` returns.
+
+    Examples:
+        >>> from crane_pyg.experiments import degree_range
+        >>> degree_range({"min_degree": 3, "max_degree": 7})
+        '3-7'
+    """
     low, high = row["min_degree"], row["max_degree"]
     return str(low) if low == high else f"{low}-{high}"
 

@@ -20,6 +20,15 @@ class Measurement(NamedTuple):
         metrics: what is measured, see there.
         by_degree: whether test scores by the degree of users and of items come along, see
             :func:`~crane_pyg.training.evaluate_by_degree`.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.experiments import Measurement
+        >>> from crane_pyg.nn.models import LightGCN
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> scores = Measurement(metrics=["HitRate"])(LightGCN.from_data(data), data)
+        >>> {split: list(found) for split, found in scores.items()}
+        {'val': ['HitRate@10', 'HitRate@20'], 'test': ['HitRate@10', 'HitRate@20']}
     """
 
     protocol: EvaluationProtocol = "strict"

@@ -22,6 +22,12 @@ def complete_settings(
     Raises:
         ValueError: if the model, the preset or a setting is unknown, of another type or out of
             range.
+
+    Examples:
+        >>> from crane_pyg.experiments import complete_settings
+        >>> found = complete_settings("lightgcn", {"lr": 0.01, "num_layers": 1})
+        >>> found["lr"], found["num_layers"], found["epochs"]
+        (0.01, 1, 250)
     """
     check_settings(model, given or {})
     published: dict[str, Any] = {}
@@ -32,7 +38,15 @@ def complete_settings(
 
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a setting that neither the model nor ``fit`` has, of another type or out of range."""
+    """Refuse a setting that neither the model nor ``fit`` has, of another type or out of range.
+
+    Examples:
+        >>> from crane_pyg.experiments import check_settings
+        >>> check_settings("lightgcn", {"num_layers": 3})
+        >>> check_settings("lightgcn", {"num_layers": "many"})
+        Traceback (most recent call last):
+        ValueError: num_layers of lightgcn must be int (got 'many')
+    """
     check_choice("model", model, sorted(MODELS))
     known = _known(model)
     for name, value in settings.items():
@@ -70,14 +84,27 @@ def _kind(annotation: Any) -> str:
 
 
 def settings_with_defaults(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting there is: those given over the defaults of the model and of ``fit``."""
+    """Every setting there is: those given over the defaults of the model and of ``fit``.
+
+    Examples:
+        >>> from crane_pyg.experiments import settings_with_defaults
+        >>> found = settings_with_defaults("lightgcn", {"lr": 0.01})
+        >>> found["lr"], found["num_layers"], found["epochs"]
+        (0.01, 2, 250)
+    """
     own = {name: parameter.default for name, parameter in _known(model).items()}
     training = training_settings(MODELS[model], **split_settings(settings)[1])._asdict()
     return own | training | dict(settings)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the constructor and those of ``fit``."""
+    """The settings of the constructor and those of ``fit``.
+
+    Examples:
+        >>> from crane_pyg.experiments import split_settings
+        >>> split_settings({"lr": 0.01, "num_layers": 1, "epochs": 20})
+        ({'num_layers': 1}, {'lr': 0.01, 'epochs': 20})
+    """
     training = TrainingSettings._fields
     own = {name: value for name, value in settings.items() if name not in training}
     return own, {name: value for name, value in settings.items() if name in training}
@@ -90,6 +117,13 @@ def construct_model(
 
     Raises:
         ValueError: if the model cannot be had with these settings, or not for this data.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.experiments import construct_model
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> construct_model("lightgcn", data, {"num_layers": 1, "lr": 0.01}, seed=9)
+        LightGCN(300, 200, 64, num_layers=1)
     """
     seed_everything(seed)
     try:

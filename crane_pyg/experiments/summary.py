@@ -149,7 +149,14 @@ def _p_value(row: Any) -> str:
 
 
 def markdown_failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line of Markdown for each run, or several alike, that failed."""
+    """A line of Markdown for each run, or several alike, that failed.
+
+    Examples:
+        >>> from crane_pyg.experiments import markdown_failures
+        >>> runs = [{"model": "ease", "seed": 9, "error": "MemoryError: 9 GB"}]
+        >>> markdown_failures(runs)
+        ['- EASE, seed 9: MemoryError: 9 GB']
+    """
     seeds: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if "error" in run:
@@ -161,7 +168,18 @@ def markdown_failures(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """A frame of text as Markdown, its columns aligned for people who read the source."""
+    """A frame of text as Markdown, its columns aligned for people who read the source.
+
+    Examples:
+        >>> import pandas as pd
+        >>> from crane_pyg.experiments import markdown_table
+        >>> scores = {"model": ["bpr", "crane"], "Recall@20": ["0.1", "0.2"]}
+        >>> print(markdown_table(pd.DataFrame(scores)))
+        | model | Recall@20 |
+        | ----- | --------- |
+        | bpr   | 0.1       |
+        | crane | 0.2       |
+    """
     lines = [list(table.columns), *table.astype(str).to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * max(3, width) for width in widths])

@@ -38,6 +38,14 @@ class Inspection:
             ``'image + text'`` or ``'none'``, the most frequent first.
         errors (tuple): Faults that would make training impossible or its results wrong.
         warnings (tuple): What is unusual, but handled.
+
+    Examples:
+        >>> from crane_pyg.inspection import Inspection, inspect_dataset
+        >>> found = inspect_dataset("tiny")
+        >>> isinstance(found, Inspection), list(found.modalities), found.errors
+        (True, ['textual', 'visual'], ())
+        >>> found.overlap
+        {'textual + visual': 200}
     """
 
     name: str

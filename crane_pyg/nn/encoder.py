@@ -33,6 +33,20 @@ class CollaborativeEncoder(torch.nn.Module):
 
     Raises:
         ValueError: if the activation or the readout is unknown.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn import CollaborativeEncoder
+        >>> from crane_pyg.ops import csr_graph
+        >>> from crane_pyg.transforms import bipartite_norm
+        >>> taken = torch.tensor([[0, 0, 1], [0, 2, 3]])  # user, item
+        >>> to_item = csr_graph(taken, bipartite_norm(taken, (2, 4)), size=(2, 4))
+        >>> encoder = CollaborativeEncoder(16, num_layers=2)
+        >>> graphs = to_item, to_item.transpose()
+        >>> user, item = encoder(torch.randn(2, 16), torch.randn(4, 16), graphs)
+        >>> user.shape, item.shape
+        (torch.Size([2, 16]), torch.Size([4, 16]))
     """
 
     def __init__(

@@ -26,6 +26,22 @@ class Residual(torch.nn.Module):
     Args:
         linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
             :math:`\hat{r}`.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn import Residual
+        >>> from crane_pyg.nn.linear import EASE
+        >>> from crane_pyg.nn.models import LightGCN
+        >>> from crane_pyg.training import evaluate
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model, residual = LightGCN.from_data(data), Residual(EASE(200))
+        >>> before = evaluate(model, data)["Recall@20"]
+        >>> own = model.scorer(data)
+        >>> model.scorer = lambda data: residual(data, own)
+        >>> after = residual.calibrate(data, lambda: evaluate(model, data)["Recall@20"])
+        >>> after > before, residual
+        (True, Residual(EASE, share=0.8))
     """
 
     SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)

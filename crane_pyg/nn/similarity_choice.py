@@ -39,6 +39,12 @@ def choose_similarity(
 
     Shapes:
         - **vectors:** ``[M, rank]`` and ``[N, rank]``
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn import choose_similarity
+        >>> choose_similarity(SyntheticMultimodal("tiny")[0])
+        'cosine'
     """
     train = data[USER_TO_ITEM].edge_index
     held_out = data[USER_TO_ITEM].get("val_edge_label_index")

@@ -39,6 +39,18 @@ def spectral_start(
 
     Shapes:
         - **user:** ``[M, d]``, **item:** ``[N, d]``
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn import spectral_start
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> user, item = torch.randn(300, 16), torch.randn(200, 16)
+        >>> spectral_start(user, item, data)
+        >>> taken = data["user", "item"].edge_index
+        >>> cosine = torch.nn.functional.cosine_similarity
+        >>> bool(cosine(user[taken[0]], item[taken[1]]).mean() > cosine(user[:200], item).mean())
+        True
     """
     starts = low_rank(data, user.size(1)) if vectors is None else vectors
     for table, start, node in zip((user, item), starts, data[USER_TO_ITEM].edge_index, strict=True):

@@ -22,6 +22,13 @@ def choose_thinning(data: HeteroData) -> DropMode | None:
     Returns:
         ``'multinomial'`` where users have fewer than :data:`FEW` items in training, in the mean,
         else ``None``
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn import choose_thinning
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> choose_thinning(data) is None  # its users took twelve items each, in the mean
+        True
     """
     users = data[USER_TO_ITEM].edge_index[0]
     taking = users.unique().numel()

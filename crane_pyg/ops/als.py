@@ -28,6 +28,15 @@ def alternating_least_squares(graph: CSRGraph, x: Tensor, l2: Tensor, alpha0: fl
     Shapes:
         - **x:** ``[num_src, d]``, **l2:** ``[num_dst]``
         - **output:** ``[num_dst, d]``, rows of zeros where there is no edge
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.ops import alternating_least_squares, csr_graph
+        >>> taken = torch.tensor([[0, 1, 1], [0, 0, 1]])  # item, user
+        >>> graph = csr_graph(taken, size=(2, 2))
+        >>> alternating_least_squares(graph, torch.eye(2), l2=torch.ones(2), alpha0=0.0)
+        tensor([[0.5000, 0.5000],
+                [0.0000, 0.5000]])
     """
     dim, chunk = x.size(1), _CHUNK_CUDA if x.is_cuda else _CHUNK
     shared = alpha0 * (x.T @ x)

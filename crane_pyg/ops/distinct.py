@@ -19,6 +19,15 @@ def distinct(index: Tensor) -> tuple[Tensor, Tensor]:
     Shapes:
         - **index:** of any shape, n entries in all
         - **output:** ``[u]``, or ``[n]`` on CUDA; and the shape of ``index``
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.ops import distinct
+        >>> entries, place = distinct(torch.tensor([5, 2, 5]))
+        >>> entries, place
+        (tensor([2, 5]), tensor([1, 0, 1]))
+        >>> torch.equal(entries[place], torch.tensor([5, 2, 5]))
+        True
     """
     if not index.is_cuda:
         return torch.unique(index, return_inverse=True)

@@ -14,6 +14,13 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
     Raises:
         ValueError: if ``p`` lies elsewhere.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.ops import dropout
+        >>> out = dropout(torch.ones(200, 64), p=0.75)
+        >>> out.shape, out.unique()
+        (torch.Size([200, 64]), tensor([0., 4.]))
     """
     if not 0 <= p <= 1:
         raise ValueError(f"p must lie in [0, 1] (got {p})")

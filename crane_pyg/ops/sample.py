@@ -13,6 +13,13 @@ def some_of(rows: Tensor, most: int) -> Tensor:
 
     Shapes:
         - **rows:** ``[n]``, **output:** ``[min(n, most)]``
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.ops import some_of
+        >>> users = torch.arange(1000)
+        >>> some_of(users, 10).shape, some_of(users, 2000).shape
+        (torch.Size([10]), torch.Size([1000]))
     """
     if rows.numel() <= most:
         return rows

@@ -21,6 +21,18 @@ class CSRGraph(NamedTuple):
         - ``rowptr_t`` ``[num_src + 1]``, ``col_t`` ``[E]`` (destinations)
         - ``perm_t`` ``[E]`` int32: position in ``weight`` of each edge of the transpose
         - ``weight_t`` ``[E]``: the weights in that order, without gradient
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.ops import CSRGraph, csr_graph
+        >>> graph = csr_graph(torch.tensor([[0, 2, 1], [0, 0, 1]]), size=(3, 2))
+        >>> isinstance(graph, CSRGraph), graph.num_src, graph.num_dst
+        (True, 3, 2)
+        >>> graph.in_degree
+        tensor([2, 1], dtype=torch.int32)
+        >>> graph.transpose().edge_index  # sources first
+        tensor([[0, 1, 0],
+                [0, 1, 2]])
     """
 
     rowptr: Tensor

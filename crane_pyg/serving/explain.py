@@ -21,6 +21,12 @@ class Contribution:
             that resemble each other in it; ``'together'``, what having taken the one says for the
             other in closed form.
         amount: how much of the score, perhaps negative.
+
+    Examples:
+        >>> from crane_pyg.serving import Contribution
+        >>> parts = [Contribution("lamp", "text", 0.5), Contribution("mug", "behaviour", -0.1)]
+        >>> max(parts, key=lambda part: part.amount).item
+        'lamp'
     """
 
     item: str
@@ -36,7 +42,8 @@ class Explanation:
         item: id of the item that is scored.
         score: as it is ranked by.
         contributions: of what was taken, the greatest first.
-        own: what training learned of the user, beside what they took.
+        own: what training learned of the user, beside what they took; of somebody new, what the
+            rest of the catalogue takes off.
         baseline: the same for all items of this user.
     """
 
@@ -73,9 +80,11 @@ def explain(scores: Scores, taste: Taste, item: int) -> Explanation:
     own = 0.0
     if vectors is not None:
         assert taste.vector is not None
-        parts = np.asarray(vectors.fold_in.parts(history), dtype=np.float64) / taste.length
+        parts = np.asarray(vectors.fold_in.parts(history), dtype=np.float64)
+        parts = parts * (taste.start / taste.length)
+        parts = parts + vectors.item[history] * (taste.taken / len(history))
         vector = vectors.raw_item(item)
-        names, amounts = _divided(tables.graph, history, item, parts, vector, taste.length)
+        names, amounts = _divided(tables.graph, history, item, parts, vector, taste)
         amounts = amounts * (scale / vectors.norm_of(item))
         edges = [BEHAVIOUR, *names]
         # What is left of the whole is the user's own.
@@ -123,7 +132,7 @@ def _divided(
     item: int,
     parts: Array,
     vector: Array,
-    length: float,
+    taste: Taste,
 ) -> tuple[tuple[str, ...], Array]:
     """The products of what each item taken adds to the user, ``[n, d]``, with the item's vector,
     divided among the edges: ``[1 + K, n]``."""
@@ -132,7 +141,7 @@ def _divided(
     item_parts = graph.parts(item)  # [K, d]
     user_parts = np.zeros((len(graph.modalities), *parts.shape))
     if graph.fold_in_power is not None:
-        scale = len(history) ** -graph.fold_in_power / length
+        scale = len(history) ** -graph.fold_in_power * taste.start / taste.length
         user_parts = scale * np.stack([graph.parts(taken) for taken in history], axis=1)
     plain_user, plain_item = parts - user_parts.sum(axis=0), vector - item_parts.sum(axis=0)
     # What is of a modality on one side counts as its; of two modalities, half for each.

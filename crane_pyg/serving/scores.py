@@ -17,11 +17,16 @@ class Taste:
         vector: theirs, ``[d]``, where the model has vectors.
         history: what they took, ``[n]``.
         length: of the vector before it was made one; 1 where it was not.
+        start, taken: how much of the vector is what the model makes of the history, and how much
+            the mean of what was taken, where it was fitted, see
+            :class:`~crane_pyg.serving.history_fit.Fitted`.
     """
 
     vector: Array | None
     history: Array
     length: float = 1.0
+    start: float = 1.0
+    taken: float = 0.0
 
 
 class Scores:
@@ -71,10 +76,13 @@ class Scores:
         vectors = self.tables.vectors
         if vectors is None:
             return Taste(None, history)
-        vector = vectors.fold_in.vector([int(item) for item in history])
-        if vectors.similarity != "cosine":
-            return Taste(vector, history)
-        return Taste(unit_rows(vector), history, float(np.linalg.norm(vector)) or 1.0)
+        vector, length = vectors.fold_in.vector([int(item) for item in history]), 1.0
+        if vectors.similarity == "cosine":
+            vector, length = unit_rows(vector), float(np.linalg.norm(vector)) or 1.0
+        if vectors.fit is None:
+            return Taste(vector, history, length)
+        fitted = vectors.fit(vector, vectors.item[history])
+        return Taste(fitted.vector, history, length, fitted.start, fitted.taken)
 
     def own(self, tastes: Sequence[Taste]) -> Array | None:
         """``[B, N]`` what the vectors say; ``None`` for a model without vectors."""

@@ -8,6 +8,7 @@ from crane_pyg.choices import check_choice
 from crane_pyg.serving.artefact import Artefact
 from crane_pyg.serving.content import Look, read_looks
 from crane_pyg.serving.fold_in import FoldIn, read_fold_in
+from crane_pyg.serving.history_fit import HistoryFit, read_history_fit
 from crane_pyg.serving.item_graph import ItemGraph, read_item_graph
 from crane_pyg.serving.neighbours import Finder, read_neighbours
 from crane_pyg.serving.rows import Array, Rows
@@ -28,6 +29,7 @@ class Vectors:
     similarity: Similarity
     blocks: int
     fold_in: FoldIn
+    fit: HistoryFit | None = None
     user_norm: Array | None = None
     item_norm: Array | None = None
 
@@ -109,6 +111,7 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
             about["similarity"],
             int(about["blocks"]),
             read_fold_in(artefact, about["fold_in"], item),
+            read_history_fit(about["fold_in"], item, about["similarity"] == "cosine"),
             artefact.array("user_norm", num_users) if "user_norm" in artefact else None,
             artefact.array("item_norm", num_items) if "item_norm" in artefact else None,
         )

@@ -9,6 +9,7 @@ from torch import Tensor
 from crane_pyg import ranks
 from crane_pyg.nn.models import Recommender
 from crane_pyg.seals import check_stream_seal, write_stream_sealed
+from crane_pyg.training.averaging import AveragedWeights
 from crane_pyg.training.division import (
     own_optimizer_state,
     own_state,
@@ -36,6 +37,7 @@ class Checkpoint:
         self,
         model: Recommender,
         optimizer: torch.optim.Optimizer | None,
+        average: AveragedWeights | None,
         generator: torch.Generator,
         result: FitResult,
         identity: dict[str, Any],
@@ -46,6 +48,7 @@ class Checkpoint:
         Args:
             model: the model after the epoch.
             optimizer: the optimiser after the epoch; ``None`` where there is none.
+            average: of the weights; likewise.
             generator: the sampler's source of randomness.
             result: history of the epochs so far.
             identity: what a run that resumes must share.
@@ -54,6 +57,8 @@ class Checkpoint:
         state = {
             "model": whole_state(model, model.state_dict()),
             "optimizer": optimizer and whole_optimizer_state(model, optimizer),
+            "average": average and whole_state(model, average.values),
+            "averaged": average and average.steps,
             "device": generator.device.type,
             "sampler_rng": generator.get_state(),
             "torch_rng": torch.get_rng_state(),
@@ -70,6 +75,7 @@ class Checkpoint:
         self,
         model: Recommender,
         optimizer: torch.optim.Optimizer | None,
+        average: AveragedWeights | None,
         generator: torch.Generator,
         result: FitResult,
         identity: dict[str, Any],
@@ -77,7 +83,7 @@ class Checkpoint:
         """Restore everything in place.
 
         Args:
-            model, optimizer, generator, result: as :meth:`save` takes them; overwritten.
+            model, optimizer, average, generator, result: as :meth:`save` takes them; overwritten.
             identity: that of the run that resumes; among it ``seed``.
 
         Returns:
@@ -100,6 +106,8 @@ class Checkpoint:
             raise ValueError(f"'{self.path}' belongs to another model: {error}") from error
         if optimizer is not None:
             optimizer.load_state_dict(own_optimizer_state(model, optimizer, state["optimizer"]))
+        if average is not None:
+            average.load(own_state(model, state["average"]), state["averaged"])
         vars(result).update(state["result"])
         torch.set_rng_state(state["torch_rng"])
         if state["device"] == generator.device.type:

@@ -24,6 +24,14 @@ class TrainingSettings(NamedTuple):
         monitor: the validation score to choose the best epoch by.
         eval_users: of more users with validation items so many are ranked, always the same ones,
             see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
+        average_epochs: over how many epochs of steps the weights are averaged that are validated
+            and kept; 0 keeps the last.
+
+    Examples:
+        >>> from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
+        >>> quick = TrainingSettings(epochs=20, patience=5)
+        >>> quick.lr == TRAINING_DEFAULTS.lr
+        True
     """
 
     epochs: int = 250
@@ -34,6 +42,7 @@ class TrainingSettings(NamedTuple):
     eval_every: int = 1
     monitor: Monitor = "Recall@20"
     eval_users: int | None = None
+    average_epochs: float = 0.0
 
 
 TRAINING_DEFAULTS = TrainingSettings()
@@ -48,6 +57,13 @@ def training_settings(model: Recommender | type[Recommender], **given: Any) -> T
     Args:
         model: the model or its class.
         **given: fields of :class:`TrainingSettings`; ``None`` counts as not given.
+
+    Examples:
+        >>> from crane_pyg.nn.models import LightGCN
+        >>> from crane_pyg.training import training_settings
+        >>> chosen = training_settings(LightGCN, batch_size=256, lr=None)
+        >>> chosen.batch_size, chosen.steps_per_epoch, chosen.lr
+        (256, None, 0.001)
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     if "batch_size" in chosen:

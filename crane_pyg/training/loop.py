@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.ranges import check_range
+from crane_pyg.training.averaging import AveragedWeights
 from crane_pyg.training.callbacks import Callback
 from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
@@ -41,6 +43,7 @@ def fit(
     eval_every: int | None = None,
     monitor: Monitor | None = None,
     eval_users: int | None = None,
+    average_epochs: float | None = None,
     protocol: EvaluationProtocol = "strict",
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -76,6 +79,8 @@ def fit(
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by.
         eval_users: of more users with validation items, rank so many, always the same ones.
+        average_epochs: over how many epochs of steps the weights are averaged that are validated
+            and kept, see :class:`~crane_pyg.training.averaging.AveragedWeights`; 0 keeps the last.
         protocol: how validation ranks, see :func:`~crane_pyg.training.evaluate`.
         seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
@@ -104,8 +109,10 @@ def fit(
         eval_every=eval_every,
         monitor=monitor,
         eval_users=eval_users,
+        average_epochs=average_epochs,
     )
-    epochs, batch_size, steps_per_epoch, lr, patience, eval_every, monitor, eval_users = settings
+    epochs, batch_size, steps_per_epoch, lr, patience, eval_every = settings[:6]
+    monitor, eval_users, average_epochs = settings[6:]
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     for name, value in settings._asdict().items():
@@ -118,7 +125,7 @@ def fit(
     keep_freed_memory()
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    optimizer = warm_up = None
+    optimizer = warm_up = average = None
     if isinstance(model, SolvedRecommender):
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
@@ -134,6 +141,9 @@ def fit(
         sampler.batch_size = steps.batch_size
         optimizer = build_optimizer(model, lr * steps.growth)
         warm_up = WarmUp(optimizer, steps.warm_up)
+        if average_epochs:
+            average = AveragedWeights(model, average_epochs * len(sampler))
+            optimizer.register_step_post_hook(average.update)
         run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up)
     validate = partial(evaluate, model, data, protocol=protocol, max_users=eval_users)
     result = FitResult(monitor)
@@ -147,6 +157,7 @@ def fit(
         "eval_every": eval_every,
         "monitor": monitor,
         "eval_users": eval_users,
+        "average_epochs": average_epochs,
         "protocol": protocol,
         "seed": seed,
     }
@@ -155,7 +166,7 @@ def fit(
         identity["versions"] = VERSIONS
     ranks.check_alike("data and settings", identity)
     if store is not None and store.path.exists():
-        best_state = store.load(model, optimizer, generator, result, identity)
+        best_state = store.load(model, optimizer, average, generator, result, identity)
         if warm_up is not None:
             warm_up.done = result.epochs * len(sampler)
         if not result.begins(epochs, patience, eval_every):
@@ -178,14 +189,16 @@ def fit(
             if not math.isfinite(loss):
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")
             if epoch % eval_every == 0 or epoch == epochs:
-                row |= validate()
-                if row[monitor] > result.best_score:
-                    result.best_epoch, result.best_score = epoch, row[monitor]
-                    best_state = copy.deepcopy(model.state_dict())
+                with nullcontext() if average is None else average.applied():
+                    ranks.make_alike(replicated(model))
+                    row |= validate()
+                    if row[monitor] > result.best_score:
+                        result.best_epoch, result.best_score = epoch, row[monitor]
+                        best_state = copy.deepcopy(model.state_dict())
             result.history.append(row)
             result.peak_memory_mb = max(result.peak_memory_mb, peak_memory_mb(device))
             if store is not None:
-                store.save(model, optimizer, generator, result, identity, best_state)
+                store.save(model, optimizer, average, generator, result, identity, best_state)
             shown.update()
             is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)

@@ -16,7 +16,17 @@ Exclusion = Literal["seen", "train", "none"]
 
 class Recommendations(NamedTuple):
     """``[U, k]`` items, best first, and their scores; -1 and minus infinity where there are none
-    left."""
+    left.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LightGCN
+        >>> from crane_pyg.training import recommend
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> found = recommend(LightGCN.from_data(data), data, k=5)
+        >>> found.item.shape, found.score.shape
+        (torch.Size([300, 5]), torch.Size([300, 5]))
+    """
 
     item: Tensor
     score: Tensor

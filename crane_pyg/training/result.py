@@ -18,6 +18,17 @@ class FitResult:
         best_epoch: the epoch whose weights the model holds, from 1.
         best_score: its validation score.
         peak_memory_mb: peak memory of the process on a CPU, of torch's allocator on CUDA.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LightGCN
+        >>> from crane_pyg.training import fit
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> result = fit(LightGCN.from_data(data), data, epochs=3)
+        >>> result.epochs, 1 <= result.best_epoch <= 3
+        (3, True)
+        >>> result.to_frame()[["loss", "Recall@20"]].shape
+        (3, 2)
     """
 
     monitor: str = TRAINING_DEFAULTS.monitor

@@ -38,6 +38,17 @@ class TripletSampler:
 
     Raises:
         ValueError: if there is no edge, or no user has an item left that could be a negative.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.training import TripletSampler
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> sampler = TripletSampler.from_data(data, batch_size=1024)
+        >>> len(sampler), sampler.num_rows
+        (4, 3600)
+        >>> user, positive, negative = next(iter(sampler))
+        >>> user.shape, positive.shape, negative.shape
+        (torch.Size([1024]), torch.Size([1024]), torch.Size([1024]))
     """
 
     def __init__(

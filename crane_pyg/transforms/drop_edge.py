@@ -63,6 +63,14 @@ class DegreeDropEdge(BaseTransform):
 
     Raises:
         ValueError: if the mode is unknown.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.transforms import DegreeDropEdge
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> thinned = DegreeDropEdge(mode="multinomial", ratio=0.8)(data)
+        >>> thinned["user", "item"].edge_index.shape, thinned["item", "user"].edge_index.shape
+        (torch.Size([2, 720]), torch.Size([2, 720]))
     """
 
     def __init__(

@@ -28,6 +28,16 @@ class BipartiteConv(WeightedSumConv):
 
     Raises:
         ValueError: if :obj:`out_channels` comes without :obj:`in_channels`.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.conv import BipartiteConv
+        >>> from crane_pyg.transforms import bipartite_norm
+        >>> taken = torch.tensor([[0, 0, 1], [0, 2, 3]])  # user, item
+        >>> weight = bipartite_norm(taken, (2, 4))
+        >>> conv = BipartiteConv(16, 32, act=torch.relu)
+        >>> conv((torch.randn(2, 16), None), taken, weight, size=(2, 4)).shape
+        torch.Size([4, 32])
     """
 
     def __init__(

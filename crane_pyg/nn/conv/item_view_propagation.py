@@ -27,6 +27,17 @@ def item_view_propagation(
     Shapes:
         - **items:** ``[N, d]`` each
         - **output:** ``[M, V, d]`` of users and ``[N, V, d]`` of items
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.conv import item_view_propagation
+        >>> from crane_pyg.ops import csr_graph, knn_graph
+        >>> views = [torch.randn(4, 8) for _ in range(3)]
+        >>> graphs = [csr_graph(knn_graph(x, k=2), size=(4, 4)) for x in views]
+        >>> to_user = csr_graph(torch.tensor([[0, 2, 3], [0, 0, 1]]), size=(4, 2))
+        >>> user, item = item_view_propagation(views, graphs, to_user, num_layers=1)
+        >>> user.shape, item.shape
+        (torch.Size([2, 3, 8]), torch.Size([4, 3, 8]))
     """
     found = []
     for h, graph in zip(items, graphs, strict=True):

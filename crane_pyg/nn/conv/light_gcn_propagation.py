@@ -24,6 +24,16 @@ def light_gcn_propagation(
 
     Returns:
         ``[M, d]`` and ``[N, d]``.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.conv import light_gcn_propagation
+        >>> from crane_pyg.ops import csr_graph
+        >>> to_item = csr_graph(torch.tensor([[0, 0, 1], [0, 2, 3]]), size=(2, 4))
+        >>> graphs = to_item, to_item.transpose()
+        >>> user, item = light_gcn_propagation(torch.randn(2, 8), torch.randn(4, 8), graphs, 2)
+        >>> user.shape, item.shape
+        (torch.Size([2, 8]), torch.Size([4, 8]))
     """
     to_item, to_user = graphs
     user_sum, item_sum = user, item

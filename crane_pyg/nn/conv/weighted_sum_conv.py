@@ -21,6 +21,15 @@ class WeightedSumConv(MessagePassing):
     Args:
         aggr: as :class:`torch_geometric.nn.conv.MessagePassing` takes it. (default: ``'sum'``)
         **kwargs: likewise.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.conv import WeightedSumConv
+        >>> edge_index = torch.tensor([[0, 1], [2, 2]])
+        >>> WeightedSumConv()(torch.eye(3), edge_index, torch.tensor([0.5, 2.0]))
+        tensor([[0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000],
+                [0.5000, 2.0000, 0.0000]])
     """
 
     SUPPORTS_FUSED_EDGE_INDEX = True

@@ -13,6 +13,15 @@ class ProjectedFusion(ProjectingFusion):
 
     Args:
         modalities, channels, center: as :class:`Fusion` takes them.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.fusion import ProjectedFusion
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> fusion = ProjectedFusion({"textual": 32, "visual": 64}, channels=16)
+        >>> (space,) = fusion(data)
+        >>> [part.shape for part in space.parts]
+        [torch.Size([200, 16]), torch.Size([200, 16])]
     """
 
     def __init__(

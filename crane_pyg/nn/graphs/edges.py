@@ -18,6 +18,15 @@ def sum_edges(parts: Sequence[Edges], weights: Iterable[Tensor | float], num_nod
     Shapes:
         - **parts:** ``[2, E]`` and ``[E]`` each
         - **output:** ``edge_index`` and ``edge_weight`` of the sum, in the same shapes
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.graphs import sum_edges
+        >>> first = torch.tensor([[0, 1], [1, 0]]), torch.ones(2)
+        >>> second = torch.tensor([[0], [1]]), torch.ones(1)
+        >>> sum_edges([first, second], [0.5, 0.25], num_nodes=2)
+        (tensor([[0, 1],
+                [1, 0]]), tensor([0.7500, 0.5000]))
     """
     edge_index = torch.cat([edges for edges, _ in parts], dim=1)
     edge_weight = torch.cat([w * part[1] for w, part in zip(weights, parts, strict=True)])

@@ -31,6 +31,15 @@ class FrozenItemGraph(ItemGraph):
 
     Raises:
         ValueError: if there is no modality, or :math:`k` is not below the number of items of one.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.graphs import FrozenItemGraph, modality_shares
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> shares = modality_shares(["textual", "visual"])
+        >>> graph = FrozenItemGraph(shares, k=5)(data)
+        >>> graph.num_src, graph.num_dst, graph.edge_index.shape == (2, graph.weight.numel())
+        (200, 200, True)
     """
 
     def __init__(
@@ -92,6 +101,13 @@ def modality_shares(modalities: Iterable[str], visual: float = 0.1) -> dict[str,
     """``visual`` for the modality of that name, or ``image``; the others share the rest equally.
 
     Equal parts for all where there is no such modality, or no other.
+
+    Examples:
+        >>> from crane_pyg.nn.graphs import modality_shares
+        >>> modality_shares(["text", "image"])
+        {'text': 0.9, 'image': 0.1}
+        >>> modality_shares(["text", "audio"])
+        {'text': 0.5, 'audio': 0.5}
     """
     names = list(modalities)
     others = [m for m in names if m not in VISUAL]

@@ -38,6 +38,14 @@ class LatentItemGraph(ItemGraph):
 
     Raises:
         ValueError: if there is no modality.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.graphs import LatentItemGraph
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> item_graph = LatentItemGraph(200, {"textual": 32, "visual": 64}, k=5)
+        >>> item_graph(data).weight.requires_grad
+        True
     """
 
     def __init__(

@@ -21,6 +21,14 @@ class PooledItemGraph(ItemGraph):
 
     Args:
         graphs: at least one.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.graphs import FrozenItemGraph, PooledItemGraph
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> pooled = PooledItemGraph(FrozenItemGraph({m: 1.0}, k=5) for m in ("textual", "visual"))
+        >>> pooled(data).num_dst
+        200
     """
 
     def __init__(self, graphs: Iterable[FrozenItemGraph]) -> None:

@@ -25,6 +25,16 @@ class DegreeThinning(torch.nn.Module):
 
     Raises:
         ValueError: if the mode or the degrees are unknown, or the ratio is out of range.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.graphs import DegreeThinning
+        >>> from crane_pyg.ops import csr_graph
+        >>> to_item = csr_graph(torch.randint(50, (2, 1000)).unique(dim=1), size=(50, 50))
+        >>> thinning = DegreeThinning("multinomial", ratio=0.8)
+        >>> kept, _ = thinning((to_item, to_item.transpose()))
+        >>> round(kept.weight.numel() / to_item.weight.numel(), 1)
+        0.2
     """
 
     def __init__(

@@ -38,6 +38,17 @@ def choose_shares(
 
     Returns:
         a share for each modality that does not harm.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.graphs import choose_shares
+        >>> from crane_pyg.ops import csr_graph, unit_rows
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> looks, noise = unit_rows(data["item"].x_visual), unit_rows(torch.randn(200, 16))
+        >>> taken = csr_graph(data["item", "rev_interacts", "user"].edge_index, size=(200, 300))
+        >>> choose_shares({"visual": looks, "noise": noise}, torch.ones(200).bool(), taken, k=10)
+        {'visual': 1.0, 'noise': 0.25}
     """
 
     if complete.sum() > _MOST_ITEMS:

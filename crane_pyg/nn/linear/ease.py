@@ -19,6 +19,16 @@ class EASE(DenseItemToItem):
 
     Raises:
         ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.linear import EASE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> items = EASE(200, l2=100.0)
+        >>> items.solve(data)
+        >>> items(data, torch.tensor([0, 7])).shape  # two users, all items
+        torch.Size([2, 200])
     """
 
     def __init__(

@@ -29,6 +29,16 @@ class ItemKNN(SparseItemToItem):
     Raises:
         ValueError: if a choice is unknown; when solving, if a number is out of range, or there are
             no features to compare by content.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.linear import ItemKNN
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> items = ItemKNN(200, k=20, by="content")
+        >>> items.solve(data)
+        >>> items(data, torch.tensor([0, 7])).shape  # two users, all items
+        torch.Size([2, 200])
     """
 
     def __init__(

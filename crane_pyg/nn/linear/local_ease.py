@@ -20,6 +20,16 @@ class LocalEASE(SparseItemToItem):
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.linear import LocalEASE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> items = LocalEASE(200, num_neighbors=20)
+        >>> items.solve(data)
+        >>> items(data, torch.tensor([0, 7])).shape  # two users, all items
+        torch.Size([2, 200])
     """
 
     def __init__(

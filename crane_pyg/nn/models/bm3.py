@@ -68,6 +68,15 @@ class BM3(Recommender):
 
     Raises:
         ValueError: if there is no modality, or the share lies outside of [0, 1).
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import BM3
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = BM3.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     takes_ranking: ClassVar[bool] = False

@@ -75,7 +75,7 @@ class CRANE(Recommender):
     presets = PRESETS
     tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
-    fit_defaults = {"lr": 3e-3}  # noqa: RUF012 (declared by the base)
+    fit_defaults = {"lr": 3e-3, "average_epochs": 2.0}  # noqa: RUF012 (declared by the base)
 
     def __init__(
         self,

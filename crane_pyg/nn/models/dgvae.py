@@ -89,6 +89,15 @@ class DGVAE(Recommender):
     Raises:
         ValueError: if there is no modality, :obj:`text` is none of them, or there are fewer than
             two factors.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import DGVAE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = DGVAE.from_data(data, embedding_dim=16, num_factors=2)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 34]), torch.Size([200, 34]))
     """
 
     takes_ranking: ClassVar[bool] = False

@@ -29,6 +29,17 @@ class EASE(LinearRecommender):
 
     Raises:
         ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import EASE
+        >>> from crane_pyg.training import fit
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = EASE.from_data(data, l2=100.0)
+        >>> result = fit(model, data)
+        >>> model.scorer(data)(torch.tensor([0, 7])).shape
+        torch.Size([2, 200])
     """
 
     def __init__(

@@ -23,6 +23,17 @@ class LocalEASE(LinearRecommender):
 
     Raises:
         ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LocalEASE
+        >>> from crane_pyg.training import fit
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = LocalEASE.from_data(data, num_neighbors=20)
+        >>> result = fit(model, data)
+        >>> model.scorer(data)(torch.tensor([0, 7])).shape
+        torch.Size([2, 200])
     """
 
     def __init__(

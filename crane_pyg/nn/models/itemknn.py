@@ -30,6 +30,17 @@ class ItemKNN(LinearRecommender):
     Raises:
         ValueError: if a choice is unknown; when solving, if a number is out of range, or there are
             no features to compare by content.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import ItemKNN
+        >>> from crane_pyg.training import fit
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = ItemKNN.from_data(data, by="content")
+        >>> result = fit(model, data)
+        >>> model.scorer(data)(torch.tensor([0, 7])).shape
+        torch.Size([2, 200])
     """
 
     def __init__(

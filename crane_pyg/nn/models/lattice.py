@@ -55,6 +55,15 @@ class LATTICE(Recommender):
 
     Raises:
         ValueError: if there is no modality.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LATTICE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = LATTICE.from_data(data, k=5)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     objective: Objective

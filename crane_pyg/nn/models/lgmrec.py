@@ -87,6 +87,15 @@ class LGMRec(Recommender):
 
     Raises:
         ValueError: if there is no modality, or no layer of hyperedges.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LGMRec
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = LGMRec.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     objective: Objective

@@ -68,6 +68,15 @@ class LPIC(Recommender):
 
     Raises:
         ValueError: if there is no modality, or no prompt.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import LPIC
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = LPIC.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 256]), torch.Size([200, 256]))
     """
 
     objective: Objective

@@ -66,6 +66,15 @@ class MGCN(FusedViewsRecommender):
 
     Raises:
         ValueError: if there is no modality, or no layer over the items.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import MGCN
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = MGCN.from_data(data, k=5)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     # One configuration for all three of the authors' sets.

@@ -62,6 +62,15 @@ class MMGCN(Recommender):
 
     Raises:
         ValueError: if there is no modality or no layer.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import MMGCN
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = MMGCN.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     objective: Objective

@@ -48,6 +48,15 @@ class MultiVAE(Recommender):
 
     Embeddings, ``hidden_dim + 1`` wide, are :math:`[\mathbf{h}_u ; 1]` without noise and
     :math:`[\mathbf{W}_4 ; \mathbf{b}_4]`, so that inner products are the logits.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import MultiVAE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = MultiVAE.from_data(data, hidden_dim=100)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 101]), torch.Size([200, 101]))
     """
 
     takes_ranking: ClassVar[bool] = False

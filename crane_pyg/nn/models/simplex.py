@@ -45,6 +45,15 @@ class SimpleX(Recommender):
         l2 (float): weight of the batch's squared embedding norms, which cosines do not need.
             (default: ``0``)
         ranking (RankingLoss, optional): in the place of the cosine contrastive loss.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import SimpleX
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = SimpleX.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     objective: Objective

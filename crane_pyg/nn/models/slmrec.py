@@ -57,6 +57,15 @@ class SLMRec(Recommender):
 
     Raises:
         ValueError: if there is no modality or no layer.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import SLMRec
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = SLMRec.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     takes_ranking: ClassVar[bool] = False

@@ -88,6 +88,15 @@ class SMORE(FusedViewsRecommender):
     Raises:
         ValueError: if there is no modality, no layer over the items, or the share of the dropout
             lies outside of [0, 1).
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import SMORE
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = SMORE.from_data(data, k=5)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     presets = {  # noqa: RUF012 (read only)

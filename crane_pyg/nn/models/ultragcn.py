@@ -70,6 +70,15 @@ class UltraGCN(Recommender):
         std (float): of the normal distribution that embeddings start from. The authors' 1e-4 or
             1e-3 rank by popularity for the first ten thousand steps, which is more than small sets
             train for. (default: ``0.1``)
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import UltraGCN
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = UltraGCN.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 64]), torch.Size([200, 64]))
     """
 
     takes_ranking: ClassVar[bool] = False

@@ -43,6 +43,15 @@ class VBPR(Recommender):
 
     Raises:
         ValueError: if there is no modality.
+
+    Examples:
+        >>> from crane_pyg.datasets import SyntheticMultimodal
+        >>> from crane_pyg.nn.models import VBPR
+        >>> data = SyntheticMultimodal("tiny")[0]
+        >>> model = VBPR.from_data(data)
+        >>> user, item = model(data)
+        >>> user.shape, item.shape
+        (torch.Size([300, 128]), torch.Size([200, 128]))
     """
 
     objective: Objective

@@ -21,6 +21,14 @@ class InfoNCE:
 
     Raises:
         ValueError: if the temperature is not positive or the reduction is unknown.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import InfoNCE
+        >>> view = torch.randn(4, 8)
+        >>> contrastive = InfoNCE(weight=0.1, temperature=0.5)
+        >>> bool(contrastive([(view, view)]) < contrastive([(view, view.flip(0))]))
+        True
     """
 
     name: ClassVar[str] = "contrastive"

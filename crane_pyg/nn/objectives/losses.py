@@ -82,6 +82,13 @@ def l2_of_batch(*embeddings: Tensor) -> Tensor:
     Shapes:
         - **embeddings:** ``[B, *]`` each
         - **output:** a number
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import l2_of_batch
+        >>> user, item = torch.ones(4, 8), 2 * torch.ones(4, 8)
+        >>> l2_of_batch(user, item)
+        tensor(20.)
     """
     total = torch.stack([x.square().sum() for x in embeddings]).sum()
     return total / (2 * embeddings[0].size(0))
@@ -96,6 +103,12 @@ def norm_of_batch(*embeddings: Tensor) -> Tensor:
     Shapes:
         - **embeddings:** ``[B, *]`` each
         - **output:** a number
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import norm_of_batch
+        >>> norm_of_batch(torch.ones(4, 4), torch.ones(4, 4))
+        tensor(2.)
     """
     total = torch.stack([x.norm() for x in embeddings]).sum()
     return total / embeddings[0].size(0)

@@ -25,6 +25,15 @@ class Compared(NamedTuple):
         - **neg:** ``[B, c]``
         - **hidden:** ``[B, c]``, bool: the item is no negative of this row
         - **times:** ``[c]``, how often the item stands among those that were drawn
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import Compared
+        >>> pos, neg = torch.tensor([0.9, 0.4]), torch.tensor([[0.1, 0.2], [0.6, 0.4]])
+        >>> found = Compared(pos, neg, neg == 0.4, times=torch.ones(2))
+        >>> (found.neg > found.pos.unsqueeze(1)) & ~found.hidden  # what stands before the positive
+        tensor([[False, False],
+                [ True, False]])
     """
 
     pos: Tensor
@@ -83,6 +92,18 @@ def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Co
             are a sample like the others.
         similarity: ``'inner'`` or ``'cosine'``; a row of zeros has cosine 0 to everything, and
             a gradient of zero.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import Triplets, compare
+        >>> item_id = torch.tensor([[7, 8], [9, 7]])  # positives, negatives
+        >>> batch = Triplets(torch.eye(2), torch.ones(2, 2, 2), torch.tensor([0, 1]), item_id)
+        >>> found = compare(batch, "shared", "cosine")
+        >>> found.pos.shape, found.neg.shape
+        (torch.Size([2]), torch.Size([2, 2]))
+        >>> found.hidden  # 7 is no negative of the row whose positive it is
+        tensor([[ True, False],
+                [False, False]])
     """
     user, item = _comparable(batch, similarity)
     pos_id = batch.item_id[0]

@@ -40,6 +40,11 @@ class RankingSettings:
 
     Raises:
         ValueError: if a choice is unknown, or a number out of range.
+
+    Examples:
+        >>> from crane_pyg.nn.objectives import RankingSettings
+        >>> RankingSettings("ccl", ranking_margin=0.6).ranking_loss()
+        CosineContrastive(margin=0.6, negative_weight=10.0, negatives='shared', reduction='mean')
     """
 
     ranking: RankingName = "bpr"

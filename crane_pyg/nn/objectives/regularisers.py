@@ -67,6 +67,12 @@ class Norm(Regulariser):
 
     Args:
         weight: what the term counts in the whole loss.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import Norm
+        >>> Norm(weight=0.1)([torch.ones(4, 4), torch.ones(4, 4)], parameters=[])
+        tensor(0.2000)
     """
 
     name: ClassVar[str] = "norm"
@@ -81,6 +87,12 @@ class MeanSquare(Regulariser):
 
     Args:
         weight: what the term counts in the whole loss.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.objectives import MeanSquare
+        >>> MeanSquare(weight=0.1)([torch.ones(4, 8), 2 * torch.ones(4, 8)], parameters=[])
+        tensor(0.5000)
     """
 
     name: ClassVar[str] = "l2"
