@@ -68,3 +68,4 @@ def setup(app):
     generated.write_all(HERE)
     app.connect("missing-reference", generated.resolve_by_object)
     app.connect("autodoc-skip-member", generated.skip_field_of_tuple)
+    app.connect("autodoc-process-signature", generated.signature_of_constructor)

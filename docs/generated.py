@@ -171,3 +171,14 @@ def skip_field_of_tuple(
 ) -> bool | None:
     """Fields of named tuples are explained among their arguments."""
     return True if (inspect.getdoc(thing) or "").startswith("Alias for field number") else None
+
+
+def signature_of_constructor(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """A class that checks its arguments in ``__new__`` is shown with those of its ``__init__``."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    first, *others = inspect.signature(thing.__init__).parameters.values()
+    untyped = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in others]
+    return str(inspect.Signature(untyped)), returns

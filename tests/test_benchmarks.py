@@ -23,6 +23,7 @@ from benchmarks import (
     spmv_vs_dense,
     sweep,
     tanh_attention,
+    to_best,
 )
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.ops.attention import nystrom
@@ -310,3 +311,19 @@ def test_original_files_of_amazon_are_written_and_read(monkeypatch, tmp_path, ca
         sizes = [record[part][name] for name in ("users", "items", "interactions")]
         assert sizes == [192, 63, 1689]
     assert not root.exists()
+
+
+def test_seconds_to_the_best_epoch_leave_patience_out(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "to_best.jsonl"
+    monkeypatch.setattr(
+        to_best, "RIVALS", {name: to_best.RIVALS[name] for name in ("CRANE", "EASE")}
+    )
+    for _ in range(2):  # what is there is not run again
+        to_best.main(["tiny", "--seeds", "0", "--out", str(path)])
+    rows = sweep.read(path)
+    assert [row["model"] for row in rows] == ["CRANE", "EASE"]
+    crane, ease = rows
+    assert crane["epochs"] > crane["best_epoch"]
+    assert crane["seconds"] < crane["seconds_with_patience"]
+    assert ease["seconds"] == ease["seconds_with_patience"] < crane["seconds"]
+    assert "1.00 of CRANE's" in capsys.readouterr().out

@@ -14,11 +14,12 @@ import pytest
 import torch
 
 import crane_pyg
+from crane_pyg.nn.models import LightGCN
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(ROOT / "docs"))
-from generated import ROOMS, entries  # noqa: E402
+from generated import ROOMS, entries, signature_of_constructor  # noqa: E402
 from shown import (  # noqa: E402
     examples_in_docstrings,
     identity,
@@ -98,6 +99,11 @@ def test_every_public_name_is_used_by_an_example_that_runs(tmp_path, monkeypatch
 def test_a_name_that_is_only_imported_is_not_used():
     code = "from crane_pyg.nn.models import BPR, EASE as Solved\nSolved\n"
     assert used_names(code) == {("crane_pyg.nn.models.ease", "EASE")}
+
+
+def test_models_are_shown_with_the_arguments_of_their_constructors():
+    shown, _ = signature_of_constructor(None, "class", "", LightGCN, None, "(*args, **kwargs)", "")
+    assert shown.startswith("(num_users, num_items, embedding_dim=64, num_layers=2")
 
 
 def takes_tensors(function):

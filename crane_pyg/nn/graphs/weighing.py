@@ -45,10 +45,10 @@ def choose_shares(
         >>> from crane_pyg.nn.graphs import choose_shares
         >>> from crane_pyg.ops import csr_graph, unit_rows
         >>> data = SyntheticMultimodal("tiny")[0]
-        >>> looks, noise = unit_rows(data["item"].x_visual), unit_rows(torch.randn(200, 16))
+        >>> xs = {m: unit_rows(data["item"][f"x_{m}"]) for m in ("textual", "visual")}
         >>> taken = csr_graph(data["item", "rev_interacts", "user"].edge_index, size=(200, 300))
-        >>> choose_shares({"visual": looks, "noise": noise}, torch.ones(200).bool(), taken, k=10)
-        {'visual': 1.0, 'noise': 0.25}
+        >>> choose_shares(xs, torch.ones(200, dtype=torch.bool), taken, k=10)
+        {'textual': 1.0, 'visual': 1.0}
     """
 
     if complete.sum() > _MOST_ITEMS:
