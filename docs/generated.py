@@ -65,7 +65,8 @@ def directive(module: str, name: str) -> str:
     used = where_used(identity(thing, name))
     if inspect.isclass(thing):
         kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
-        return f".. {kind}:: {module}.{name}\n{used}"
+        more = "   :inherited-members:\n" if split_off(module, thing) else ""
+        return f".. {kind}:: {module}.{name}\n{more}{used}"
     if inspect.isfunction(thing):
         return f".. autofunction:: {module}.{name}\n{used}"
     return f".. py:data:: {name}\n\n   {description(thing)}\n{used}"
@@ -75,6 +76,17 @@ def where_used(key: Any) -> str:
     """The pages whose code uses a name, as the last line of its entry."""
     pages = ", ".join(f":doc:`/{page}`" for page in pages_that_use().get(key, ()))
     return f"\n   Used in: {pages}\n" if pages else ""
+
+
+def split_off(module: str, thing: type) -> bool:
+    """Whether a class has members of a base that has no page of its own."""
+    public = vars(importlib.import_module(module))
+    return any(
+        base.__module__.startswith(f"{module}.")
+        and base.__bases__ == (object,)
+        and base.__name__ not in public
+        for base in thing.__bases__
+    )
 
 
 def description(constant: Any) -> str:

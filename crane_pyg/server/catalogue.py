@@ -45,25 +45,26 @@ class Catalogue:
         if wanted:
             lines = self._words
             found = [item for item in found if all(word in lines[item] for word in wanted)]
-        shown = [self._item(number) for number in found[offset : offset + limit]]
+        ids = self._recommender.item_ids
+        shown = [self._item(number, ids[number]) for number in found[offset : offset + limit]]
         return {"total": len(found), "items": shown}
 
     def ranked(self, ranking: Ranking) -> list[dict[str, Any]]:
         """The items of a ranking, with their scores."""
         numbers = self._recommender.item_numbers(ranking.ids).tolist()
         return [
-            self._item(number, score) for number, score in zip(numbers, ranking.scores, strict=True)
+            self._item(number, name, score)
+            for number, (name, score) in zip(numbers, ranking, strict=True)
         ]
 
     def item(self, name: str, score: float | None = None) -> dict[str, Any]:
         """An item by its id."""
         (number,) = self._recommender.item_numbers([name]).tolist()
-        return self._item(number, score)
+        return self._item(number, name, score)
 
-    def _item(self, number: int, score: float | None = None) -> dict[str, Any]:
-        shop = self._recommender
-        title = shop.titles[number] if shop.titles is not None else ""
-        name = shop.item_ids[number]
+    def _item(self, number: int, name: str, score: float | None = None) -> dict[str, Any]:
+        titles = self._recommender.titles
+        title = titles[number] if titles is not None else ""
         return {
             "id": name,
             "title": title or name,

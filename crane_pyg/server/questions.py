@@ -46,12 +46,9 @@ class OfHistories:
 
     def __call__(self, histories: Sequence[Sequence[str]], /) -> list[Ranking]:
         """A ranking for each history."""
-        return [
-            self.recommender.recommend_for_history(
-                history, self.k, filter_seen=self.filter_seen, content_weight=self.content_weight
-            )
-            for history in histories
-        ]
+        return self.recommender.recommend_for_histories(
+            histories, self.k, filter_seen=self.filter_seen, content_weight=self.content_weight
+        )
 
 
 @dataclass(frozen=True)

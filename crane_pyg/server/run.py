@@ -51,7 +51,7 @@ def serve(
         timeout_graceful_shutdown=10,
         server_header=False,
     )
-    with _listening(host, port) as listener:
+    with listen(host, port) as listener:
         now = answers.shop.now.recommender
         show(f"'{artefact}': {now!r}")
         name = f"[{host}]" if ":" in host else host
@@ -65,12 +65,24 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that connections may come to.
+
+    Args:
+        host: the address to listen on.
+        port: 0 takes any that is free.
+
+    Raises:
+        ValueError: if the address cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        listener = socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as error:
         raise ValueError(f"--host and --port must be free to listen on (got: {error})") from error
+    # Where a socket does not name its protocol, asyncio lets the second part of an answer wait for
+    # the acknowledgement of the first, some 40 ms.
+    return socket.socket(family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def _on_hangup(answers: Answers) -> None:

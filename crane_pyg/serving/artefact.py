@@ -205,7 +205,8 @@ def _open_array(folder: Path, entry: Mapping[str, Any], *, verify: bool) -> Arra
         raise ValueError(f"'{folder / NOTE}' must name files of its own folder (got {shown(name)})")
     path = folder / name
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        # As a plain array: each slice of a memmap is one more Python object that knows its file.
+        array: Array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError as error:
         raise DamagedFileError(path, "is missing") from error
     except (ValueError, EOFError, OSError) as error:

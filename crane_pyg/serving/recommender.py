@@ -1,5 +1,4 @@
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,18 +9,17 @@ from crane_pyg.choices import check_choice
 from crane_pyg.serving.added import with_items
 from crane_pyg.serving.artefact import CARD, Artefact
 from crane_pyg.serving.explain import Explanation, explain
+from crane_pyg.serving.names import Names
 from crane_pyg.serving.ranking import Ranking, check_request, numbers_of
 from crane_pyg.serving.rows import Array
 from crane_pyg.serving.scores import Scores
-from crane_pyg.serving.scoring import best
+from crane_pyg.serving.search import Asker, ExactSearch, Found
 from crane_pyg.serving.tables import Tables, read_tables
 
 Unknown = Literal["raise", "popular"]
 
-_BLOCK = 2**24  # scores held at a time
 
-
-class Recommender:
+class Recommender(Names):
     """A trained model that answers, from the folder that ``python -m crane_pyg export`` writes.
 
     It speaks of users and items by their original ids, needs numpy alone, and is never changed:
@@ -34,8 +32,10 @@ class Recommender:
     """
 
     def __init__(self, tables: Tables, about: Mapping[str, Any], card: str = "") -> None:
-        self.tables, self.about, self.card = tables, about, card
+        super().__init__(tables)
+        self.about, self.card = about, card
         self._scores = Scores(tables)
+        self._search = ExactSearch(self._scores)
 
     @classmethod
     def load(cls, path: Path | str, *, verify: bool = True) -> Self:
@@ -53,61 +53,6 @@ class Recommender:
         card = Path(path) / CARD
         text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         return cls(read_tables(artefact), artefact.about, text)
-
-    @property
-    def user_ids(self) -> Sequence[str]:
-        """Original ids of the users."""
-        return self.tables.user_ids
-
-    @property
-    def item_ids(self) -> Sequence[str]:
-        """Original ids of the items."""
-        return self.tables.item_ids
-
-    @property
-    def titles(self) -> Sequence[str] | None:
-        """Titles of the items, in the order of :attr:`item_ids`; ``None`` where there are none."""
-        return self.tables.titles
-
-    @property
-    def pictures(self) -> Sequence[str] | None:
-        """Paths of the items' pictures as the data name them, in the order of :attr:`item_ids`,
-        empty for an item without one; ``None`` where there are none."""
-        return self.tables.pictures
-
-    @property
-    def modalities(self) -> list[str]:
-        """What :meth:`similar_items` may go by beside behaviour and content."""
-        return list(self.tables.looks)
-
-    @cached_property
-    def _user_number(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(_all(self.user_ids))}
-
-    @cached_property
-    def _item_number(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(_all(self.item_ids))}
-
-    def knows_user(self, user: str) -> bool:
-        """Whether training has seen a user."""
-        return user in self._user_number
-
-    def item_numbers(self, items: Iterable[str]) -> Array:
-        """Places of items in :attr:`item_ids`.
-
-        Raises:
-            UnknownIdError: if there is no such item.
-        """
-        return numbers_of(self._item_number, items, "item")
-
-    def history_of(self, user: str) -> list[str]:
-        """What a user took, in training and afterwards.
-
-        Raises:
-            UnknownIdError: if there is no such user.
-        """
-        (number,) = numbers_of(self._user_number, [user], "user")
-        return [self.item_ids[item] for item in self.tables.seen.indices(number)]
 
     def recommend(
         self,
@@ -142,23 +87,18 @@ class Recommender:
         """
         check_choice("unknown", unknown, Unknown)
         asked = [users] if isinstance(users, str) else list(users)
-        known = [name for name in asked if name in self._user_number]
+        known = [name for name in asked if name in self.user_number]
         if unknown == "raise" and len(known) < len(asked):
-            numbers_of(self._user_number, asked, "user")
+            numbers_of(self.user_number, asked, "user")
         check_request(k, content_weight)
-        allowed = self._allowed(items, exclude)
-        numbers = numbers_of(self._user_number, known, "user")
-        found: dict[str, Ranking] = {}
-        step = max(1, _BLOCK // max(1, len(self.item_ids)))
-        for start in range(0, len(known), step):
-            block = numbers[start : start + step]
-            tastes = [self._scores.taste_of(int(user)) for user in block]
-            scores = self._scores(tastes, content_weight)
-            for name, user, score in zip(known[start : start + step], block, scores, strict=True):
-                seen = self.tables.seen.indices(int(user)) if filter_seen else _NONE
-                found[name] = self._ranking(score, k, allowed, seen)
+        allowed = self.allowed(items, exclude)
+        numbers = map(int, numbers_of(self.user_number, known, "user"))
+        seen = self.tables.seen.indices if filter_seen else _nothing
+        askers = [Asker(self._scores.taste_of(user), seen(user)) for user in numbers]
+        ranked = self._search.rank(askers, k, allowed, content_weight)
+        found = dict(zip(known, map(self._ranking, ranked), strict=True))
         if len(known) < len(asked):
-            popular = self._ranking(self.tables.taken.astype(np.float32), k, allowed, _NONE)
+            popular = self._ranking(self._search.popular(k, allowed))
             found |= {name: popular for name in asked if name not in found}
         rankings = [found[name] for name in asked]
         return rankings[0] if isinstance(users, str) else rankings
@@ -184,11 +124,44 @@ class Recommender:
             UnknownIdError: if an item is unknown.
             ValueError: if the history is empty, or a number out of range.
         """
-        history = self.item_numbers(dict.fromkeys(item_ids))
+        (ranking,) = self.recommend_for_histories(
+            [item_ids],
+            k,
+            filter_seen=filter_seen,
+            items=items,
+            exclude=exclude,
+            content_weight=content_weight,
+        )
+        return ranking
+
+    def recommend_for_histories(
+        self,
+        histories: Iterable[Iterable[str]],
+        k: int = 20,
+        *,
+        filter_seen: bool = True,
+        items: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        content_weight: float | None = None,
+    ) -> list[Ranking]:
+        """What several people would like, as :meth:`recommend_for_history` answers each.
+
+        Args:
+            histories: what each took.
+            k, filter_seen, items, exclude, content_weight: as there.
+
+        Raises:
+            UnknownIdError: if an item is unknown.
+            ValueError: if a history is empty, or a number out of range.
+        """
+        taken = [self.item_numbers(dict.fromkeys(history)) for history in histories]
         check_request(k, content_weight)
-        (score,) = self._scores([self._scores.taste_for(history)], content_weight)
-        allowed = self._allowed(items, exclude)
-        return self._ranking(score, k, allowed, history if filter_seen else _NONE)
+        allowed = self.allowed(items, exclude)
+        askers = [
+            Asker(self._scores.taste_for(history), history if filter_seen else _nothing())
+            for history in taken
+        ]
+        return [*map(self._ranking, self._search.rank(askers, k, allowed, content_weight))]
 
     def similar_items(
         self, items: str | Sequence[str], k: int = 20, *, by: str = "behaviour"
@@ -213,10 +186,7 @@ class Recommender:
         check_choice("by", by, ["behaviour", *content])
         check_request(k, None)
         asked = self.item_numbers([items] if isinstance(items, str) else items)
-        found = [
-            self._ranking(self._scores.resemblance(item, by), k, None, np.array([item]))
-            for item in map(int, asked)
-        ]
+        found = [*map(self._ranking, self._search.similar(asked.tolist(), k, by))]
         return found[0] if isinstance(items, str) else found
 
     def explain(self, user_or_history: str | Sequence[str], item: str) -> Explanation:
@@ -232,7 +202,7 @@ class Recommender:
         """
         (number,) = self.item_numbers([item])
         if isinstance(user_or_history, str):
-            (user,) = numbers_of(self._user_number, [user_or_history], "user")
+            (user,) = numbers_of(self.user_number, [user_or_history], "user")
             taste = self._scores.taste_of(int(user))
         else:
             taste = self._scores.taste_for(self.item_numbers(dict.fromkeys(user_or_history)))
@@ -267,23 +237,9 @@ class Recommender:
         tables = with_items(self.tables, features, list(ids), titles, pictures)
         return type(self)(tables, self.about, self.card)
 
-    def _allowed(self, items: Iterable[str] | None, exclude: Iterable[str] | None) -> Array | None:
-        """Which items may be ranked, ``[N]`` bool; ``None`` if all may."""
-        if items is None and exclude is None:
-            return None
-        allowed = np.full(len(self.item_ids), items is None)
-        if items is not None:
-            allowed[self.item_numbers(items)] = True
-        if exclude is not None:
-            allowed[self.item_numbers(exclude)] = False
-        return allowed
-
-    def _ranking(self, score: Array, k: int, allowed: Array | None, hidden: Array) -> Ranking:
-        score = np.array(score) if allowed is None else np.where(allowed, score, -np.inf)
-        score[hidden] = -np.inf
-        found = best(score, k)
-        ids = tuple(self.item_ids[int(item)] for item in found)
-        return Ranking(ids, tuple(float(value) for value in score[found]))
+    def _ranking(self, found: Found) -> Ranking:
+        ids = tuple(self.item_ids[item] for item in found.items.tolist())
+        return Ranking(ids, tuple(found.scores.tolist()))
 
     def __repr__(self) -> str:
         return (
@@ -292,8 +248,5 @@ class Recommender:
         )
 
 
-_NONE = np.zeros(0, dtype=np.int64)
-
-
-def _all(texts: Sequence[str]) -> Iterable[str]:
-    return getattr(texts, "all", lambda: texts)()
+def _nothing(user: int = 0) -> Array:
+    return np.zeros(0, dtype=np.int64)

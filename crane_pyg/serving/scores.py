@@ -117,18 +117,19 @@ class Scores:
             total += profile @ look.rows.T
         return total / np.float32(len(self.tables.looks))
 
-    def resemblance(self, item: int, by: str) -> Array:
-        """``[N]`` how much all items are like one: by ``'behaviour'``, ``'content'``, or a
-        modality."""
+    def resemblance(self, items: Array, by: str) -> Array:
+        """``[B, N]`` how much all items are like some: by ``'behaviour'``, ``'content'``, or a
+        modality. The caller's to overwrite."""
         tables = self.tables
         if by == "behaviour":
             if tables.vectors is None:
-                (score,) = self.linear([Taste(None, np.array([item]))])  # type: ignore[misc]
-                return np.asarray(score)
-            return np.asarray(self._unit_items @ self._unit_items[item])
+                said = self.linear([Taste(None, np.array([item])) for item in items])
+                assert said is not None
+                return said
+            return np.asarray(self._unit_items[items] @ self._unit_items.T)
         names = list(tables.looks) if by == "content" else [by]
-        found = [tables.looks[name].rows @ tables.looks[name].rows[item] for name in names]
-        return np.asarray(np.mean(found, axis=0))
+        rows = [tables.looks[name].rows for name in names]
+        return np.asarray(np.mean([look[items] @ look.T for look in rows], axis=0))
 
     @cached_property
     def _unit_items(self) -> Array:

@@ -221,3 +221,36 @@ def test_many_at_once_get_what_each_gets_alone(address, shop):
     for user, response in zip(users * 4, asyncio.run(run()), strict=True):
         (result,) = json.loads(response.text)["results"]
         assert names(result["items"]) == expected[user]
+
+
+@pytest.mark.parametrize("path", ["/history", "/similar"])
+def test_what_waits_is_answered_with_one_product(app, address, shop, path, monkeypatch):
+    import asyncio
+
+    from crane_pyg.serving.scores import Scores
+
+    sizes = []
+    for name in ("__call__", "resemblance"):
+        inner = getattr(Scores, name)
+
+        def counted(self, rows, *more, _inner=inner):
+            sizes.append(len(rows))
+            return _inner(self, rows, *more)
+
+        monkeypatch.setattr(Scores, name, counted)
+
+    async def run():
+        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+            bodies = [{"items": [name], "k": 5} for name in list(shop.item_ids) * 4]
+            return await asyncio.gather(*(client.post(path, json=body) for body in bodies))
+
+    asked = list(shop.item_ids) * 4
+    answers = [response.json() for response in asyncio.run(run())]
+    assert sum(sizes) == len(asked)
+    assert len(sizes) < len(asked)
+    for name, answer in zip(asked, answers, strict=True):
+        if path == "/history":
+            expected, found = shop.recommend_for_history([name], 5), answer["items"]
+        else:
+            expected, found = shop.similar_items(name, 5), answer["results"][0]["items"]
+        assert names(found) == list(expected.ids)

@@ -75,6 +75,21 @@ def test_a_history_gets_what_its_like_get(exported, name):
     assert parity(shop.recommend_for_history(["item 3", "item 9"], 3)) == {1}
 
 
+@pytest.mark.parametrize("name", ["lightgcn", "crane", "ials", "ease", "dgvae"])
+def test_several_histories_are_ranked_as_each_alone(exported, name):
+    _, shop = exported(name)
+    histories = [EVEN[:5], ["item 3"], ["item 7", "item 2", "item 7"], EVEN]
+    for options in ({}, {"filter_seen": False}, {"content_weight": 0.4, "exclude": ["item 4"]}):
+        together = shop.recommend_for_histories(histories, 6, **options)
+        for history, ranking in zip(histories, together, strict=True):
+            alone = shop.recommend_for_history(history, 6, **options)
+            assert ranking.ids == alone.ids
+            np.testing.assert_allclose(ranking.scores, alone.scores, rtol=1e-4, atol=1e-6)
+    with pytest.raises(UnknownIdError, match="'jam'"):
+        shop.recommend_for_histories([["item 3"], ["jam"]])
+    assert shop.recommend_for_histories([]) == []
+
+
 @pytest.mark.parametrize("by", ["behaviour", "content", "visual", "textual"])
 def test_like_items_are_similar(exported, by):
     _, shop = exported("crane")
