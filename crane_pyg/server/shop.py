@@ -2,14 +2,14 @@
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 
-from crane_pyg.encoders.later_items import LaterItemEncoder
+from crane_pyg.encoders.later_items import IMAGE, TEXT, LaterItemEncoder
 from crane_pyg.limits import shown
 from crane_pyg.server.catalogue import Catalogue
 from crane_pyg.server.pictures import PictureFolder
@@ -91,13 +91,11 @@ class Shop:
             now = self.now
             if now.num_new >= MOST_NEW:
                 raise FullError(f"at most {MOST_NEW} items can be tried until the next reload")
-            features = now.encoder.encode(f"{title}\n{text}".strip(), picture)
+            whole = f"{title}\n{text}".strip()
+            features = now.encoder.encode(whole, picture)
             known = {m: row for m, row in features.items() if m in now.recommender.modalities}
             if not known:
-                raise ValueError(
-                    "the model must know something of the item: "
-                    f"{' or '.join(now.recommender.modalities)} (got {shown(sorted(features))})"
-                )
+                raise _nothing_known(now.recommender.modalities, whole)
             name = f"new-{secrets.token_hex(4)}"
             rows = {m: row[None].astype(np.float32) for m, row in known.items()}
             recommender = now.recommender.add_items(rows, [name], titles=[title])
@@ -126,3 +124,16 @@ class Shop:
             0,
             datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
+
+
+def _nothing_known(modalities: Sequence[str], text: str) -> ValueError:
+    """Says what else could be tried of an item of which the model knows nothing."""
+    if TEXT in modalities:
+        more = ", or add a picture" if IMAGE in modalities else ""
+        return ValueError(
+            "none of these words occurs in this shop's titles and texts: "
+            f"try others{more} (got {shown(text)})"
+        )
+    if IMAGE in modalities:
+        return ValueError("this shop knows its things by their pictures: add one (got none)")
+    return ValueError(f"a new item must have {' or '.join(modalities)} (got a text or a picture)")

@@ -1,5 +1,7 @@
 import base64
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -66,7 +68,25 @@ def test_either_is_enough_and_nothing_is_not(own):
     assert add(own, title="unheard", picture=encoded).status_code == 201
     response = add(own, title="unheard words alone")
     assert response.status_code == 422
-    assert response.json()["detail"].startswith("the model must know something of the item")
+    assert response.json()["detail"] == (
+        "none of these words occurs in this shop's titles and texts: try others, or add a picture "
+        "(got 'unheard words alone')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (("text",), r"try others \(got"),
+        (("image",), "by their pictures: add one"),
+        (("acoustic",), "a new item must have acoustic"),
+    ],
+)
+def test_what_else_could_be_tried(shop_files, known, said):
+    shop = Shop(shop_files / "model")
+    shop.now = replace(shop.now, recommender=SimpleNamespace(modalities=known))
+    with pytest.raises(ValueError, match=said):
+        shop.try_item("unheard")
 
 
 def test_what_is_no_picture(own):

@@ -41,7 +41,7 @@ def visit(browser, shop_address):
     """Opens the shop; fails if the page complains or asks anybody else for anything."""
     contexts, complaints = [], []
 
-    def open_page(width=1280, height=860, **settings):
+    def open_page(width=1280, height=860, modalities=None, **settings):
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
         page = context.new_page()
@@ -59,6 +59,9 @@ def visit(browser, shop_address):
                 else complaints.append(request.url)
             ),
         )
+        if modalities is not None:
+            answer = page.request.get(f"{shop_address}/health").json() | {"modalities": modalities}
+            page.route("**/health", lambda route: route.fulfill(json=answer))
         page.goto(shop_address)
         page.wait_for_selector("#grid .card")
         return page
@@ -153,6 +156,45 @@ def test_why_and_what_is_similar(visit):
     shoot(page, "thing")
     page.keyboard.press("Escape")
     assert not page.locator("#thing").is_visible()
+
+
+def test_an_amount_is_told_by_the_way_it_came(visit):
+    page = visit()
+    like(page, "red thing 2")
+    wait_for_row(page, [])
+    mate = {"id": "thing/2 é", "title": "red thing 2", "picture": None}
+    amounts = [
+        ("image", 0.5),
+        ("text", -0.4),
+        ("behaviour", 0.085),
+        ("together", 0.009),
+        ("mood", -0.006),
+    ]
+    contributions = [{"item": mate, "edge": edge, "amount": amount} for edge, amount in amounts]
+    page.route("**/explain", lambda route: route.fulfill(json={"contributions": contributions}))
+    page.locator("#row .card .open").first.click()
+    page.wait_for_selector("#why-list li")
+    lines = [" ".join(each.split()) for each in page.locator("#why-list li").all_inner_texts()]
+    assert [line.partition(" · ")[2] for line in lines] == [
+        "by way of things that look alike 50%",
+        "against it, by way of things that read alike \N{MINUS SIGN}40%",
+        "by way of people who took such things 9%",
+    ]
+    shoot(page, "why")
+
+
+def test_a_shop_without_pictures_asks_for_none(visit):
+    page = visit(modalities=["text"])
+    page.get_by_role("button", name="Try a new thing").click()
+    page.get_by_text("by what it reads like").wait_for()
+    assert not page.locator("#drop").is_visible()
+    shoot(page, "trial-words")
+    page.get_by_label("Title", exact=True).fill("zzz")
+    page.click("#trial-send")
+    page.get_by_text("none of these words occurs in this shop's titles").wait_for()
+    assert visit.complaints.pop().startswith("Failed to load resource")  # status 422
+    page = visit(modalities=["acoustic"])
+    assert not page.locator("#try").is_visible()
 
 
 def test_the_slider_reaches_from_behaviour_to_content(visit):

@@ -167,7 +167,6 @@ async function start() {
       if (event.target === dialog) dialog.close();
     });
   }
-  trial.setUp(shop);
   try {
     about = await get("health");
   } catch (error) {
@@ -178,8 +177,8 @@ async function start() {
   part("name").textContent = about.name;
   part("size").textContent = `${about.items.toLocaleString("en")} things`;
   part("mix").hidden = about.modalities.length === 0;
-  part("try").hidden = about.modalities.length === 0;
   thing.setUp(shop, about.modalities);
+  trial.setUp(shop, about.modalities);
   await remember();
   await Promise.all([fillGrid(), fillRow()]);
 }

@@ -4,22 +4,23 @@ import { newest, post } from "./api.js";
 import { element, fillFrame, frame, show } from "./cards.js";
 
 const NAMES = { behaviour: "behaviour", image: "look", visual: "look", text: "words", textual: "words", audio: "sound", acoustic: "sound" };
-// What an edge says where it speaks for the item, and where it speaks against it.
-const ALIKE = ["they look alike", "they look different"];
-const READ = ["words that they share", "their words differ"];
-const SOUND = ["they sound alike", "they sound different"];
-const EDGES = {
-  behaviour: ["who took one took the other", "who took one left the other"],
-  together: ["often taken together", "seldom taken together"],
-  image: ALIKE,
-  visual: ALIKE,
-  text: READ,
-  textual: READ,
-  audio: SOUND,
-  acoustic: SOUND,
+// The way by which an amount came; whether it speaks for the item is another matter.
+const LOOKS = "things that look alike";
+const READS = "things that read alike";
+const SOUNDS = "things that sound alike";
+const WAYS = {
+  behaviour: "people who took such things",
+  together: "what is taken together",
+  image: LOOKS,
+  visual: LOOKS,
+  text: READS,
+  textual: READS,
+  audio: SOUNDS,
+  acoustic: SOUNDS,
 };
 const MANY = 12;
 const MOST_REASONS = 5;
+const LEAST_SHARE = 0.01;
 
 const part = (id) => document.getElementById(id);
 const dialog = part("thing");
@@ -105,28 +106,29 @@ async function why() {
     const found = await askWhy((signal) => post("explain", { item: item.id, history }, signal));
     if (found === null) return;
     const reasons = strongest(found.contributions);
-    const most = Math.max(...reasons.map((reason) => Math.abs(reason.amount)), 1e-12);
-    const total = found.contributions.reduce((sum, reason) => sum + Math.abs(reason.amount), 0) || 1;
-    const speaks = reasons.some((reason) => reason.amount > 0);
+    const speaks = reasons.some((reason) => reason.share > 0);
     part("why-text").textContent = speaks ? "Because of what you like:" : "What you like speaks against it:";
-    list.replaceChildren(...reasons.map((reason) => line(reason, Math.abs(reason.amount) / most, Math.abs(reason.amount) / total)));
+    const most = Math.max(...reasons.map((reason) => Math.abs(reason.share)));
+    list.replaceChildren(...reasons.map((reason) => line(reason, Math.abs(reason.share) / most)));
   } catch (error) {
     part("why-text").textContent = error.message;
     list.replaceChildren();
   }
 }
 
-// Two edges to one thing are two reasons; the smallest are left out.
+// Two edges to one thing are two reasons; what is too small to be seen is left out.
 function strongest(contributions) {
-  const ordered = [...contributions].sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount));
-  return ordered.slice(0, MOST_REASONS);
+  const total = contributions.reduce((sum, reason) => sum + Math.abs(reason.amount), 0) || 1;
+  const weighed = contributions.map((reason) => ({ ...reason, share: reason.amount / total }));
+  weighed.sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  return weighed.filter((reason) => Math.abs(reason.share) >= LEAST_SHARE).slice(0, MOST_REASONS);
 }
 
-function line(reason, length, share) {
+function line(reason, length) {
   const bar = element("i");
   bar.style.setProperty("--part", `${Math.max(2, 100 * length)}%`);
-  const against = reason.amount < 0;
-  const words = EDGES[reason.edge] ?? [`their ${reason.edge} is alike`, `their ${reason.edge} differs`];
+  const against = reason.share < 0;
+  const way = `${against ? "against it, " : ""}by way of ${WAYS[reason.edge] ?? `their ${reason.edge}`}`;
   return element(
     "li",
     {},
@@ -135,9 +137,9 @@ function line(reason, length, share) {
       "span",
       { className: "of" },
       reason.item.title,
-      element("span", { className: "edge", textContent: ` · ${words[Number(against)]}` }),
+      element("span", { className: "edge", textContent: ` · ${way}` }),
       element("span", { className: against ? "bar against" : "bar" }, bar),
     ),
-    element("span", { className: "share", textContent: `${against ? "−" : ""}${Math.round(100 * share)}%` }),
+    element("span", { className: "share", textContent: `${against ? "−" : ""}${Math.round(100 * Math.abs(reason.share))}%` }),
   );
 }

@@ -8,12 +8,24 @@ const dialog = part("trial");
 
 let picture = null;
 
-export function setUp(shop) {
+export function setUp(shop, modalities) {
   part("try").addEventListener("click", () => {
     part("trial-error").textContent = "";
     dialog.showModal();
     part("new-title").focus();
   });
+  const [looks, reads] = [modalities.includes("image"), modalities.includes("text")];
+  part("try").hidden = !looks && !reads;
+  part("placed-by").textContent = looks && reads ? "looks and reads" : looks ? "looks" : "reads";
+  part("drop").hidden = !looks;
+  if (looks) takePictures();
+  part("trial-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(shop);
+  });
+}
+
+function takePictures() {
   const drop = part("drop");
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
@@ -30,10 +42,6 @@ export function setUp(shop) {
   part("file").addEventListener("change", () => take([...part("file").files]));
   dialog.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) take([...event.clipboardData.files]);
-  });
-  part("trial-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(shop);
   });
 }
 
