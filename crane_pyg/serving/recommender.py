@@ -218,7 +218,7 @@ class Recommender(Names):
         (number,) = self.item_numbers([item])
         if isinstance(user_or_history, str):
             (user,) = numbers_of(self.user_number, [user_or_history], "user")
-            taste = self._scores.taste_of(int(user))
+            taste = self._scores.explained_taste_of(int(user))
         else:
             taste = self._scores.taste_for(self.item_numbers(dict.fromkeys(user_or_history)))
         return explain(self._scores, taste, int(number))
