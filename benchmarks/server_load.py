@@ -3,10 +3,12 @@
     python -m benchmarks.server_load --out benchmarks/results/server_load
 
 Vectors are drawn: 192,403 users, 63,001 items, 64 numbers each, with Electronics' interactions per
-user. A server is started as ``crane_pyg serve`` starts it, in a process of its own; this process
-asks it over some connections, each one request at a time, and both share the machine's cores. One
-connection shows what a request costs without others. Before every row some requests go by that are
-not measured. At the end it is asked ``--requests`` times, and its memory is noted on the way.
+user, in 200 kinds, as an index needs them to find anything. A server is started as ``crane_pyg
+serve`` starts it, in a process of its own; this process asks it over some connections, each one
+request at a time, and both share the machine's cores. One connection shows what a request costs
+without others. Before every row some requests go by that are not measured. At the end it is asked
+``--requests`` times, and its memory is noted on the way. Then the same of a server that searches by
+an index of faiss, where that is installed.
 """
 
 import argparse
@@ -17,23 +19,33 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
 
+from crane_pyg.export.item_index import add_index
 from crane_pyg.files import write_text
 from crane_pyg.serving.artefact import as_arrays, write_artefact
 from crane_pyg.serving.rows import Rows
 
 USERS, ITEMS, DIM, INTERACTIONS = 192_403, 63_001, 64, 1_689_188
 WARM = 300
-SERVE = "import sys; from pathlib import Path; from crane_pyg.server import serve; "
+KINDS = 200
+SERVE = (
+    "import sys; from pathlib import Path; from crane_pyg.server import serve; "
+    "serve(Path(sys.argv[1]), port=0, index=sys.argv[2])"
+)
 
 
 def write_model(folder: Path, rng: np.random.Generator) -> None:
     """An artefact of drawn vectors, as the export of LightGCN would write one."""
-    user, item = (rng.standard_normal((n, DIM), dtype=np.float32) for n in (USERS, ITEMS))
+    centre = rng.standard_normal((KINDS, DIM), dtype=np.float32)
+    user, item = (
+        centre[rng.integers(KINDS, size=n)] + 0.5 * rng.standard_normal((n, DIM), dtype=np.float32)
+        for n in (USERS, ITEMS)
+    )
     pairs = np.unique(
         rng.integers(USERS, size=INTERACTIONS) * ITEMS + rng.integers(ITEMS, size=INTERACTIONS)
     )
@@ -179,38 +191,55 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=400, help="seconds for those at most")
     parser.add_argument("--out", type=Path, help="writes OUT.md and OUT.jsonl")
     args = parser.parse_args()
+    rows, memory, told = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        write_model(Path(folder, "model"), np.random.default_rng(0))
-        command = [sys.executable, "-c", SERVE + "serve(Path(sys.argv[1]), port=0)"]
-        start = time.perf_counter()
-        with subprocess.Popen(
-            [*command, str(Path(folder, "model"))], stdout=subprocess.PIPE, text=True
-        ) as server:
-            try:
-                server.stdout.readline()
-                port = int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
-                print(f"started in {time.perf_counter() - start:.1f} s, port {port}", flush=True)
-                rows = [
-                    measure(port, kind, connections, args.seconds)
-                    for kind in ("health", "recommend", "history", "similar")
-                    for connections in (1, args.connections)
-                ]
-                memory = measure_memory(
-                    port, server.pid, args.requests, args.connections, args.limit
-                )
-                size = batch_size(port)
-            finally:
-                server.terminate()
-    report(rows, memory, size, args.out)
+        write_model(Path(folder), np.random.default_rng(0))
+        indexes = ["exact"]
+        if find_spec("faiss") is not None:
+            made = add_index(folder)
+            told.append(
+                f"Index: {made.probes} of {made.cells} cells find {made.recall:.1%} of exact lists."
+            )
+            indexes.append("faiss")
+        for index in indexes:
+            measured, noted, size = measure_server(Path(folder), index, args)
+            rows += measured
+            memory += noted
+            told.append(f"Requests answered with one product, {index}: {size:.1f} in the mean.")
+    report(rows, memory, told, args.out)
 
 
-def report(rows: list[dict], memory: list[dict], size: float, out: Path | None) -> None:
+def measure_server(
+    folder: Path, index: str, args: argparse.Namespace
+) -> tuple[list[dict], list[dict], float]:
+    """The rows of one server, its memory, and how many requests a product answered."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(folder), index], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            server.stdout.readline()
+            port = int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
+            print(f"{index}: started in {time.perf_counter() - start:.1f} s", flush=True)
+            rows = [
+                {"index": index, **measure(port, kind, connections, args.seconds)}
+                for kind in ("health", "recommend", "history", "similar")
+                for connections in (1, args.connections)
+            ]
+            memory = measure_memory(port, server.pid, args.requests, args.connections, args.limit)
+            return rows, [{"index": index, **row} for row in memory], batch_size(port)
+        finally:
+            server.terminate()
+
+
+def report(rows: list[dict], memory: list[dict], told: list[str], out: Path | None) -> None:
     """Print the table, and write it."""
-    head = "| request | connections | per second | p50 ms | p99 ms | refused |"
-    lines = [head, "|---|---|---|---|---|---|"]
+    head = "| search | request | connections | per second | p50 ms | p99 ms | refused |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
     lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
-    lines += ["", f"Requests answered with one product, in the mean: {size:.1f}.", ""]
-    lines += ["| requests so far | memory of its own, MB | mapped, MB |", "|---|---|---|"]
+    lines += ["", *told, ""]
+    lines += ["| search | requests so far | memory of its own, MB | mapped, MB |"]
+    lines += ["|---|---|---|---|"]
     lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in memory]
     text = "\n".join(lines)
     print(text)

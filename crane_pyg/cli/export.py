@@ -15,6 +15,7 @@ from crane_pyg.datasets.columns import IMAGE, ORIGINAL_ID, TITLE
 from crane_pyg.datasets.folder import METADATA
 from crane_pyg.encoders import WordProjection
 from crane_pyg.export import ItemTexts, export_model
+from crane_pyg.export.item_index import add_index
 from crane_pyg.export.vectors import write_vectors
 from crane_pyg.limits import read_json
 from crane_pyg.preparation.pipeline import WORDS
@@ -34,6 +35,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--parquet",
         action="store_true",
         help="also write the vectors as users.parquet and items.parquet, for a vector database",
+    )
+    parser.add_argument(
+        "--index",
+        choices=["faiss"],
+        help="also make an index of the items for serve --index, if it finds enough",
+    )
+    parser.add_argument(
+        "--least-recall",
+        type=float,
+        default=0.95,
+        metavar="SHARE",
+        help="of exact search's lists, that the index must find (default: %(default)s)",
     )
 
 
@@ -60,6 +73,12 @@ def run(args: argparse.Namespace) -> None:
         f"'{args.out}': {opened.record['model']} of {len(opened.user_ids)} users and "
         f"{len(item_ids)} items, {_told(texts)}, {size:.1f} MB"
     )
+    if args.index is not None:
+        made = add_index(args.out, least_recall=args.least_recall)
+        print(
+            f"an index of {made.cells} cells, {made.probes} looked into, finds {made.recall:.1%} "
+            f"of what exact search does, for {made.users} users"
+        )
 
 
 def read_encoders(folder: Path | None) -> tuple[dict[str, str], WordProjection | None]:

@@ -13,6 +13,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of the items' pictures; no other file is shown (default: none are)",
     )
+    parser.add_argument(
+        "--index",
+        choices=["exact", "faiss"],
+        default="exact",
+        help="search all items, or by the index that export --index made (default: exact)",
+    )
     add_address(parser)
 
 
@@ -32,7 +38,13 @@ def run(args: argparse.Namespace) -> None:
     check(args)
     from crane_pyg.server import serve
 
-    serve(args.artefact, pictures=args.pictures, host=args.host, port=args.port)
+    serve(
+        args.artefact,
+        pictures=args.pictures,
+        host=args.host,
+        port=args.port,
+        index=args.index,
+    )
 
 
 def check(args: argparse.Namespace) -> None:

@@ -8,14 +8,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
+from crane_pyg.nn.history_fit import RATE, STEPS, compared_items, temperature_of
 from crane_pyg.nn.models import DGVAE, IALS, Recommender
-from crane_pyg.nn.objectives import SampledSoftmax
 from crane_pyg.nn.user_item import item_to_user_graph
 from crane_pyg.ops import spmm
 
-# Steps and their size that bring new users within 5% of trained ones on TikTok, LFM-2k and ML-100K:
-# benchmarks/results/README.md.
-_STEPS, _RATE = 4, 3.0
 _RIDGE = 1e-3  # of the mean square of what vectors are explained by
 
 
@@ -41,17 +38,15 @@ def fold_in_arrays(
     arrays = {f"fold_in_{i}": term.table.numpy() for i, term in enumerate(found.terms)}
     terms = [{"shift": term.shift, "power": term.power} for term in found.terms]
     note = {"kind": kind, "terms": terms}
+    arrays["fold_in_constant"] = constant.numpy()
     if not isinstance(model, DGVAE):
-        note["fit"] = {"temperature": _temperature(model), "rate": _RATE, "steps": _STEPS}
-    return note, arrays | {"fold_in_constant": constant.numpy()}
-
-
-def _temperature(model: Recommender) -> float:
-    """Of the softmax that stands for the model's loss."""
-    ranking = None if model.objective is None else model.objective.ranking
-    if isinstance(ranking, SampledSoftmax) and ranking.temperature is not None:
-        return ranking.temperature
-    return 1.0 if ranking is None or ranking.similarity == "inner" else 0.2
+        ranking = None if model.objective is None else model.objective.ranking
+        fit = getattr(model, "history_fit", None)
+        known = 0 if fit is None else int(fit.steps)
+        note["fit"] = {"temperature": temperature_of(ranking), "rate": RATE}
+        note["fit"] |= {"steps": known or STEPS, "of_known_users": known > 0}
+        arrays["fold_in_compared"] = compared_items(len(item)).int().numpy()
+    return note, arrays
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from crane_pyg.nn.graphs import (
     PooledItemGraph,
     RefreshedItemGraph,
 )
+from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.objectives import (
     L2,
     BPRLoss,
@@ -57,6 +58,7 @@ __all__ = [
     "DegreeThinning",
     "FrozenItemGraph",
     "Fusion",
+    "HistoryFit",
     "InfoNCE",
     "ItemGraph",
     "LatentItemGraph",

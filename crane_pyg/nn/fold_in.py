@@ -37,6 +37,23 @@ class FoldIn(NamedTuple):
     terms: list[FoldInTerm]
     constant: Tensor | None = None
 
+    def vectors(self, taken: CSRGraph) -> Tensor:
+        """The vectors of users by what they took.
+
+        Args:
+            taken: item-to-user edges, without weights.
+
+        Shapes:
+            - **output:** ``[M, d]``
+        """
+        count = taken.in_degree.unsqueeze(1)
+        sums = [
+            spmm(taken, term.table) * (count + term.shift).clamp(min=1e-12) ** -term.power
+            for term in self.terms
+        ]
+        total = torch.stack(sums).sum(0)
+        return total if self.constant is None else total + self.constant
+
     def through(self, linear: torch.nn.Linear) -> "FoldIn":
         """The same behind a linear map of the user's vector.
 

@@ -20,6 +20,7 @@ from crane_pyg.server.metrics import Counted, Metrics
 from crane_pyg.server.replies import Reply
 from crane_pyg.server.shop import Shop
 from crane_pyg.serving import UnknownIdError
+from crane_pyg.serving.item_index import Index
 
 PAGE = Path(__file__).parent / "page"
 
@@ -31,6 +32,7 @@ def create_app(
     hosts: Collection[str] | None = None,
     most_bytes: int = MOST_BYTES,
     body_seconds: float = 20,
+    index: Index = "exact",
 ) -> FastAPI:
     """The application that serves an artefact, for uvicorn or any other ASGI server.
 
@@ -42,11 +44,12 @@ def create_app(
         hosts: names by which it may be asked; any if ``None``.
         most_bytes: of a request.
         body_seconds: for a request to arrive.
+        index: as :meth:`crane_pyg.serving.Recommender.load` takes it.
 
     Raises:
         ValueError: if the artefact cannot be read, or there is no folder of pictures.
     """
-    shop = Shop(Path(artefact), None if pictures is None else Path(pictures))
+    shop = Shop(Path(artefact), None if pictures is None else Path(pictures), index)
     metrics = Metrics()
     answers = Answers(shop, metrics)
 

@@ -13,6 +13,7 @@ import uvicorn
 from crane_pyg.server.answers import Answers
 from crane_pyg.server.app import create_app
 from crane_pyg.server.guards import LOOPBACK
+from crane_pyg.serving.item_index import Index
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ def serve(
     pictures: Path | None = None,
     host: str = LOOPBACK[0],
     port: int = 8000,
+    index: Index = "exact",
     show: Callable[[str], object] | None = None,
 ) -> None:
     """Serve an artefact until an interrupt or SIGTERM, which let requests under way end.
@@ -34,6 +36,7 @@ def serve(
         pictures: the folder of its pictures.
         host: the address to listen on.
         port: 0 takes any that is free.
+        index: as :meth:`crane_pyg.serving.Recommender.load` takes it.
         show: called with lines that say what is served, and to whom; they are printed by default.
 
     Raises:
@@ -41,7 +44,7 @@ def serve(
     """
     show = show or partial(print, flush=True)
     is_local = host in LOOPBACK
-    app = create_app(artefact, pictures=pictures, hosts=LOOPBACK if is_local else None)
+    app = create_app(artefact, pictures=pictures, hosts=LOOPBACK if is_local else None, index=index)
     answers: Answers = app.state.answers
     config = uvicorn.Config(
         app,

@@ -15,6 +15,7 @@ from crane_pyg.server.catalogue import Catalogue
 from crane_pyg.server.pictures import PictureFolder
 from crane_pyg.serving import Recommender
 from crane_pyg.serving.artefact import Artefact
+from crane_pyg.serving.item_index import Index
 
 MOST_NEW = 200
 """Items that can be tried until the next reload."""
@@ -53,15 +54,18 @@ class Shop:
     Args:
         artefact: the folder of an export.
         pictures: the folder that its pictures' names are relative to. (default: ``None``)
+        index: as :meth:`crane_pyg.serving.Recommender.load` takes it. (default: ``"exact"``)
 
     Raises:
         ValueError: if the artefact cannot be read, or there is no such folder.
     """
 
-    def __init__(self, artefact: Path, pictures: Path | None = None) -> None:
+    def __init__(
+        self, artefact: Path, pictures: Path | None = None, index: Index = "exact"
+    ) -> None:
         if pictures is not None and not pictures.is_dir():
             raise ValueError(f"the pictures must lie in a folder (got '{pictures}')")
-        self.artefact, self._folder = artefact, pictures
+        self.artefact, self._folder, self._index = artefact, pictures, index
         self._changing = threading.Lock()
         self.now = self._load()
 
@@ -111,7 +115,7 @@ class Shop:
             return name
 
     def _load(self) -> Snapshot:
-        recommender = Recommender.load(self.artefact)
+        recommender = Recommender.load(self.artefact, index=self._index)
         pictures = None
         if self._folder is not None:
             pictures = PictureFolder(self._folder, recommender.pictures or ())

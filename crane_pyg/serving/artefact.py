@@ -79,6 +79,26 @@ def write_artefact(
                 path.unlink(missing_ok=True)
 
 
+def extend_artefact(
+    folder: Path | str, opened: "Artefact", about: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> None:
+    """Add something to an artefact; what it holds stays as it is.
+
+    Args:
+        folder: where it is.
+        opened: what it holds now.
+        about: what the note shall say beside what it says.
+        arrays: by name.
+    """
+    folder = Path(folder)
+    with hold(folder / _LOCK, folder):
+        record = read_record(folder / NOTE)
+        files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
+        told = {**opened.about, **about}
+        whole = {**record["arrays"], **files}
+        write_record(folder / NOTE, {"format": FORMAT, "about": told, "arrays": whole})
+
+
 def _check_place(folder: Path) -> None:
     """An artefact, or what a killed export left of one, may be replaced; nothing else."""
     if not folder.exists() or (folder / NOTE).is_file():

@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from crane_pyg.serving.artefact import Artefact
 from crane_pyg.serving.rows import Array
-
-_MOST_COMPARED = 4096
 
 
 class Fitted(NamedTuple):
@@ -35,7 +34,7 @@ class HistoryFit:
         \qquad p = \mathrm{softmax}(\mathbf{X}_{\mathcal{C}} \mathbf{z} / \tau)
 
     Steps up the gradient of the mean log-likelihood of the history, under the softmax over
-    :math:`\mathcal{C}`, items drawn once, 4,096 at most; :math:`m` is the mean square of the items'
+    :math:`\mathcal{C}`, some of the items, always the same; :math:`m` is the mean square of their
     vectors. Where cosines are compared, steps are on the sphere.
 
     Args:
@@ -45,6 +44,7 @@ class HistoryFit:
         rate: :math:`\rho`.
         steps: how many.
         on_sphere: whether cosines are compared.
+        of_known_users: whether the vectors of users whom training knows were made so, too.
     """
 
     compared: Array
@@ -52,6 +52,7 @@ class HistoryFit:
     rate: float
     steps: int
     on_sphere: bool
+    of_known_users: bool = False
 
     def __call__(self, vector: Array, taken: Array) -> Fitted:
         """Fit the vector of somebody new.
@@ -77,16 +78,19 @@ class HistoryFit:
         return Fitted(z, float(start), float(of_taken))
 
 
-def read_history_fit(note: Mapping[str, Any], item: Array, on_sphere: bool) -> HistoryFit | None:
+def read_history_fit(
+    artefact: Artefact, note: Mapping[str, Any], item: Array, on_sphere: bool
+) -> HistoryFit | None:
     """What an artefact says of it; ``None`` where the sum over a history is final.
 
     Args:
+        artefact: what was opened.
         note: its ``about["fold_in"]``.
         item: vectors of the items, ``[N, d]``.
         on_sphere: whether cosines are compared.
     """
     if (fit := note.get("fit")) is None:
         return None
-    order = np.random.default_rng(0).permutation(len(item))[:_MOST_COMPARED]
-    compared = np.asarray(item[np.sort(order)], dtype=np.float32)
-    return HistoryFit(compared, fit["temperature"], fit["rate"], fit["steps"], on_sphere)
+    compared = np.asarray(item[artefact.array("fold_in_compared", None)], dtype=np.float32)
+    known = bool(fit["of_known_users"])
+    return HistoryFit(compared, fit["temperature"], fit["rate"], fit["steps"], on_sphere, known)

@@ -9,6 +9,7 @@ from crane_pyg.choices import check_choice
 from crane_pyg.serving.added import with_items
 from crane_pyg.serving.artefact import CARD, Artefact
 from crane_pyg.serving.explain import Explanation, explain
+from crane_pyg.serving.item_index import Index, IndexSearch, ItemIndex, read_index
 from crane_pyg.serving.names import Names
 from crane_pyg.serving.ranking import Ranking, check_request, numbers_of
 from crane_pyg.serving.rows import Array
@@ -29,30 +30,44 @@ class Recommender(Names):
         tables: what the artefact holds.
         about: its note: model, settings, data, versions, scores.
         card: its ``README.md``.
+        index: finds the best items; all are scored without.
     """
 
-    def __init__(self, tables: Tables, about: Mapping[str, Any], card: str = "") -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        about: Mapping[str, Any],
+        card: str = "",
+        index: ItemIndex | None = None,
+    ) -> None:
         super().__init__(tables)
         self.about, self.card = about, card
         self._scores = Scores(tables)
-        self._search = ExactSearch(self._scores)
+        self.index = index
+        exact = ExactSearch(self._scores)
+        self._search = exact if index is None else IndexSearch(self._scores, index)
 
     @classmethod
-    def load(cls, path: Path | str, *, verify: bool = True) -> Self:
+    def load(cls, path: Path | str, *, index: Index = "exact", verify: bool = True) -> Self:
         """Open an artefact; its arrays are mapped, not read.
 
         Args:
             path: the folder.
+            index: score all items, or search by the index of ``faiss`` that the export was told to
+                make; scores stay exact, lists may miss an item. (default: ``'exact'``)
             verify: read every array once and compare its checksum. (default: ``True``)
 
         Raises:
             DamagedFileError: if a file is not what was written.
             ValueError: if it is no artefact, or one that this version cannot read.
         """
+        check_choice("index", index, Index)
         artefact = Artefact(path, verify=verify)
         card = Path(path) / CARD
         text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-        return cls(read_tables(artefact), artefact.about, text)
+        tables = read_tables(artefact)
+        found = read_index(artefact, tables) if index == "faiss" else None
+        return cls(tables, artefact.about, text, found)
 
     def recommend(
         self,
@@ -203,7 +218,7 @@ class Recommender(Names):
         (number,) = self.item_numbers([item])
         if isinstance(user_or_history, str):
             (user,) = numbers_of(self.user_number, [user_or_history], "user")
-            taste = self._scores.taste_of(int(user))
+            taste = self._scores.explained_taste_of(int(user))
         else:
             taste = self._scores.taste_for(self.item_numbers(dict.fromkeys(user_or_history)))
         return explain(self._scores, taste, int(number))
@@ -235,7 +250,7 @@ class Recommender(Names):
             ValueError: if an id is not new, features do not fit, or the model has no vectors.
         """
         tables = with_items(self.tables, features, list(ids), titles, pictures)
-        return type(self)(tables, self.about, self.card)
+        return type(self)(tables, self.about, self.card, self.index)
 
     def _ranking(self, found: Found) -> Ranking:
         ids = tuple(self.item_ids[item] for item in found.items.tolist())

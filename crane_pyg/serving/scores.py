@@ -69,6 +69,14 @@ class Scores:
         length = 1.0 if vectors.user_norm is None else float(vectors.user_norm[user]) or 1.0
         return Taste(vectors.user[user], history, length)
 
+    def explained_taste_of(self, user: int) -> Taste:
+        """As :meth:`taste_of`; where the vector was fitted to what they took, it says how."""
+        taste, vectors = self.taste_of(user), self.tables.vectors
+        fit = None if vectors is None else vectors.fit
+        if fit is None or not fit.of_known_users or len(taste.history) == 0:
+            return taste
+        return self.taste_for(taste.history)
+
     def taste_for(self, history: Array) -> Taste:
         """What is known of somebody who took some items, by their numbers."""
         if len(history) == 0:

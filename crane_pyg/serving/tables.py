@@ -111,7 +111,7 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
             about["similarity"],
             int(about["blocks"]),
             read_fold_in(artefact, about["fold_in"], item),
-            read_history_fit(about["fold_in"], item, about["similarity"] == "cosine"),
+            read_history_fit(artefact, about["fold_in"], item, about["similarity"] == "cosine"),
             artefact.array("user_norm", num_users) if "user_norm" in artefact else None,
             artefact.array("item_norm", num_items) if "item_norm" in artefact else None,
         )

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.graphs import RefreshedItemGraph
+from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.models import Recommender
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.user_item import item_to_user_graph
@@ -47,7 +48,7 @@ def grow(old: Recommender, new: Recommender, before: tuple[int, int], data: Hete
     for module in new.modules():
         if isinstance(module, RefreshedItemGraph):
             module.epoch.zero_()
-        elif isinstance(module, Residual):
+        elif isinstance(module, HistoryFit | Residual):
             module.reset_parameters()
     new.load_state_dict(new.state_dict())  # which lets go of what was built
 

@@ -32,6 +32,16 @@ def test_the_artefact_recommends_what_the_command_does(run, tmp_path, capsys):
     assert f"{shop.about['metrics']['test']['Recall@20']:.4f}" in shop.card
 
 
+def test_an_index_says_how_much_it_finds(run, tmp_path, capsys):
+    pytest.importorskip("faiss")
+    shop = tmp_path / "shop"
+    main(["export", str(run), "--data", "tiny", "--out", str(shop), "--index", "faiss"])
+    assert "an index of 5 cells, 1 looked into, finds 100.0% of" in capsys.readouterr().out
+    exact, indexed = Recommender.load(shop), Recommender.load(shop, index="faiss")
+    assert indexed.about["index"]["recall"] == 1  # lists of so few items are searched exactly
+    assert indexed.recommend("7", 20) == exact.recommend("7", 20)
+
+
 def test_titles_and_pictures_come_along(tmp_path, capsys):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -2,14 +2,19 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch_geometric.data import HeteroData
 
+from crane_pyg.export import export_model
 from crane_pyg.export.fold_in import fit_fold_in
 from crane_pyg.nn.models import CRANE, MODELS
 from crane_pyg.ops import csr_graph
+from crane_pyg.serving import Recommender
 from crane_pyg.serving.fold_in import LinearFoldIn, SolvedFoldIn
+from crane_pyg.training import fit
 
 HISTORIES = [[3], [0, 5, 7], [39, 1], list(range(20))]
 
@@ -129,3 +134,64 @@ def test_a_fitted_map_finds_the_one_that_there_is(checkerboard):
     found = fit_fold_in(checkerboard, user, item)
     rows = torch.stack([folded(found, history.tolist()) for history in histories])
     torch.testing.assert_close(rows, user, rtol=0.05, atol=0.05)
+
+
+def test_a_fitted_map_is_that_of_least_squares(checkerboard):
+    edges = checkerboard["user", "interacts", "item"].edge_index
+    user, item = torch.randn(24, 6), torch.randn(40, 6)
+    histories = [edges[1, edges[0] == number] for number in range(24)]
+    mean = torch.stack([item[history].mean(0) for history in histories]).double().numpy()
+    centre = mean - mean.mean(0)
+    # The ridge as rows of its own, and an intercept that it leaves alone.
+    ridge = 1e-3 * np.square(centre).sum(0).mean()
+    left = np.concatenate([centre, np.sqrt(ridge) * np.eye(6)])
+    target = user.double().numpy()
+    right = np.concatenate([target - target.mean(0), np.zeros((6, 6))])
+    solved = np.linalg.lstsq(left, right, rcond=None)[0]
+    expected = (mean - mean.mean(0)) @ solved + target.mean(0)
+    found = fit_fold_in(checkerboard, user, item)
+    rows = torch.stack([folded(found, history.tolist()) for history in histories])
+    np.testing.assert_allclose(rows.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "lr"), [("bpr", 0.02), ("vbpr", 0.02), ("multivae", 0.02), ("ultragcn", 0.1)]
+)
+def test_new_users_are_served_better_than_by_what_is_popular(name, lr, tmp_path):
+    torch.manual_seed(0)
+    data, hidden = planted()
+    model = MODELS[name].from_settings(data, embedding_dim=16)
+    fit(model, data, epochs=30, batch_size=256, lr=lr, progress=False)
+    ids = [f"item {number}" for number in range(80)]
+    users = [f"user {number}" for number in range(data["user"].num_nodes)]
+    export_model(model, data, tmp_path, user_ids=users, item_ids=ids)
+    shop = Recommender.load(tmp_path)
+    assert shop.about["fold_in"]["kind"] == "fitted"
+    hits, popular = 0, 0
+    order = [f"item {i}" for i in np.argsort(-shop.tables.taken, kind="stable")]
+    for history, wanted in hidden:
+        names = [f"item {i}" for i in history]
+        wanted = {f"item {i}" for i in wanted}
+        hits += len(wanted & set(shop.recommend_for_history(names, 10).ids))
+        popular += len(wanted & set([one for one in order if one not in names][:10]))
+    assert hits > 2 * popular
+
+
+def planted():
+    """Four kinds of users, each of whom likes a quarter of the items; and people of these kinds
+    whom training has not seen: what they took, and what they will take."""
+    draw = np.random.default_rng(0)
+    taken = [[*(kind + 4 * draw.permutation(20)[:10])] for kind in np.arange(160) % 4]
+    pairs = [(user, item) for user, items in enumerate(taken[:120]) for item in items]
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 120, 80
+    store = data["user", "interacts", "item"]
+    edges = torch.tensor(pairs).T
+    val, test = (torch.arange(edges.size(1)) % 10 == rest for rest in (0, 1))
+    store.edge_index = edges[:, ~(val | test)]
+    store.val_edge_label_index, store.test_edge_label_index = edges[:, val], edges[:, test]
+    item = torch.arange(80)
+    for m in ("visual", "textual"):
+        data["item"][f"x_{m}"] = torch.randn(80, 8) + 2 * torch.eye(8)[item % 4]
+        data["item"][f"{m}_mask"] = torch.ones(80, dtype=torch.bool)
+    return data, [(items[:5], items[5:]) for items in taken[120:]]

@@ -254,3 +254,21 @@ def test_what_waits_is_answered_with_one_product(app, address, shop, path, monke
         else:
             expected, found = shop.similar_items(name, 5), answer["results"][0]["items"]
         assert names(found) == list(expected.ids)
+
+
+def test_it_serves_by_an_index_where_there_is_one(shop_files, tmp_path):
+    import shutil
+
+    from crane_pyg.server import create_app
+
+    with pytest.raises(ValueError, match="must hold an index"):
+        create_app(shop_files / "model", index="faiss")
+    pytest.importorskip("faiss")
+    from crane_pyg.export.item_index import add_index
+
+    shutil.copytree(shop_files / "model", tmp_path / "model")
+    add_index(tmp_path / "model")
+    app = create_app(tmp_path / "model", index="faiss")
+    assert app.state.answers.shop.now.recommender.index is not None
+    app.state.answers.reload_now()
+    assert app.state.answers.shop.now.recommender.index is not None

@@ -3,7 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from crane_pyg.serving.history_fit import HistoryFit, read_history_fit
+from crane_pyg import nn
+from crane_pyg.serving.history_fit import HistoryFit
 from crane_pyg.serving.scoring import unit_rows
 
 
@@ -59,16 +60,6 @@ def test_no_step_changes_nothing_and_a_vector_of_zeros_starts():
     assert found.vector @ item[:2].mean(axis=0) > 0
 
 
-def test_large_catalogues_are_sampled_and_always_alike():
-    item = np.random.default_rng(1).standard_normal((10_000, 3)).astype(np.float32)
-    note = {"fit": {"temperature": 0.2, "rate": 3.0, "steps": 4}}
-    first, second = (read_history_fit(note, item, on_sphere=False) for _ in range(2))
-    assert first.compared.shape == (4096, 3)
-    assert np.array_equal(first.compared, second.compared)
-    assert len(np.unique(first.compared, axis=0)) == 4096
-    assert read_history_fit({}, item, on_sphere=False) is None
-
-
 def test_folded_in_users_find_their_own_kind(exported):
     """Items of one parity are taken by one kind of users."""
     _, shop = exported("crane", residual=None)
@@ -80,3 +71,21 @@ def test_folded_in_users_find_their_own_kind(exported):
     logit = vectors.item @ np.stack([plain, shop._scores.taste_for(np.array([4, 8, 12])).vector]).T
     likelihood = torch.from_numpy(logit / 0.2).log_softmax(0)[[4, 8, 12]].mean(0)
     assert likelihood[1] > likelihood[0] + 0.01
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+def test_known_users_that_were_fitted_are_explained_as_new_ones(exported, monkeypatch, similarity):
+    monkeypatch.setattr(nn.HistoryFit, "TRIED", (3,))
+    monkeypatch.setattr(nn.HistoryFit, "calibrate", lambda self, _: float(self.steps.fill_(3)))
+    model, shop = exported("crane", residual=None, ranking_similarity=similarity)
+    assert shop.about["fold_in"]["fit"]["steps"] == 3
+    for user in (0, 7):
+        history = shop.history_of(f"user {user}")[: int(shop.tables.trained[user])]
+        known = shop.recommend(f"user {user}", 40, filter_seen=False)
+        as_new = shop.recommend_for_history(history, 40, filter_seen=False)
+        np.testing.assert_allclose(
+            [dict(known)[name] for name in as_new.ids], as_new.scores, rtol=1e-4, atol=1e-5
+        )
+        one, other = (shop.explain(who, "item 5") for who in (f"user {user}", history))
+        assert one.contributions == other.contributions
+        assert one.total == pytest.approx(dict(known)["item 5"], rel=1e-4, abs=1e-5)

@@ -15,6 +15,7 @@ from crane_pyg.nn.conv import ProfileAggregation, SemanticConv, UserProfile
 from crane_pyg.nn.encoder import CollaborativeEncoder
 from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.graphs import ItemGraph
+from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.crane_settings import PRESETS, CRANESettings
 from crane_pyg.nn.models.crane_views import Views
@@ -39,11 +40,10 @@ class CRANE(Recommender):
     .. math::
         \hat{y}_{ui} = (\mathbf{e}_u + \mathbf{h}_u)^{\top} (\mathbf{e}_i + \mathbf{h}_i).
 
-    Defaults are the reading that does best on validation (``benchmarks/results/``): it compares by
-    the cosine, trains with sampled softmax, and adds what the interactions alone say afterwards.
-    ``CRANE.preset('bpr')`` trains as the paper does, with BPR and nothing added; the recipe as
-    printed, ``CRANE.preset('paper')`` and with Table 3's values ``CRANE.preset('baby')`` and so on,
-    loses to LightGCN on real data. :meth:`from_data` constructs the parts from flat settings.
+    Defaults are the reading that does best on validation (``benchmarks/results/``): sampled
+    softmax, users fitted and what the interactions alone say added afterwards. ``preset('bpr')``
+    trains as the paper does, with BPR and nothing added; the recipe as printed, ``preset('paper')``
+    and with Table 3's values ``preset('baby')`` and so on, loses to LightGCN on real data.
 
     Args:
         num_users, num_items (int): sizes.
@@ -61,6 +61,8 @@ class CRANE(Recommender):
             \mathbf{h}]`, twice as wide. (default: ``True``)
         objective (Objective, optional): the loss; its contrastive term is between
             :math:`\mathbf{e}` and :math:`\mathbf{h}`. (default: sampled softmax alone)
+        history_fit (HistoryFit, optional): what may move the users' vectors once the model is
+            trained, where :meth:`fold_in` knows how new ones start. (default: ``None``)
         residual (Residual, optional): what is added to the scores once the model is trained.
             (default: ``None``)
         graph_lr (float): learning rate of the item graph's parameters relative to the others'.
@@ -89,6 +91,7 @@ class CRANE(Recommender):
         semantic_profile: ProfileAggregation | None = None,
         dual_fusion: bool = True,
         objective: Objective | None = None,
+        history_fit: HistoryFit | None = None,
         residual: Residual | None = None,
         graph_lr: float = 0.1,
     ) -> None:
@@ -116,6 +119,7 @@ class CRANE(Recommender):
             None if semantic_profile is None else UserProfile(semantic_profile, embedding_dim)
         )
         self.item_graph = item_graph
+        self.history_fit = history_fit
         self.residual = residual
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
         self._taken = KeptFor[CSRGraph]()
@@ -165,7 +169,7 @@ class CRANE(Recommender):
             if table is not None:
                 torch.nn.init.xavier_uniform_(table.weight)
         self.encoder.reset_parameters()
-        for part in (self.semantic_profile, self.item_graph, self.residual):
+        for part in (self.semantic_profile, self.item_graph, self.history_fit, self.residual):
             if part is not None:
                 part.reset_parameters()
 
@@ -186,15 +190,28 @@ class CRANE(Recommender):
         if len(ranked) > 1 and self.objective.ranking.similarity == "cosine":
             unit = partial(self.columns.across, unit_rows)
             ranked = [(unit(user), unit(item)) for user, item in ranked]
-        users, items = zip(*ranked, strict=True)
-        return torch.cat(users, dim=1), torch.cat(items, dim=1)
+        users, items = (torch.cat(parts, dim=1) for parts in zip(*ranked, strict=True))
+        if self.training or self.history_fit is None or not self.history_fit.steps:
+            return users, items
+        taken, fold_in = self._unweighted(data), self.fold_in(data)
+        assert fold_in is not None
+        whole = self.columns.whole(fold_in.vectors(taken), items)
+        fitted = self.columns.own(self.history_fit(*whole, taken))
+        return torch.where(taken.in_degree.unsqueeze(1) > 0, fitted, users), items
+
+    def _unweighted(self, data: HeteroData) -> CSRGraph:
+        to_user = self.user_item_graphs(data)[1]
+        return self._taken((to_user.weight,), to_user.unweighted)
 
     def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
         own = super().scorer(data)
         return own if self.residual is None else self.residual(data, own)
 
     def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
-        return None if self.residual is None else self.residual.calibrate(data, quality)
+        chosen = None
+        if self.history_fit is not None and self.fold_in(data) is not None:
+            chosen = self.history_fit.calibrate(quality)
+        return chosen if self.residual is None else self.residual.calibrate(data, quality)
 
     def views(self, data: HeteroData) -> Views:
         """Both views of all users and items.
@@ -213,15 +230,15 @@ class CRANE(Recommender):
         h_item = e_item if self.semantic_embedding is None else self.semantic_embedding.weight
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
-        h_user = self._profiles(h_item, graphs[1])
+        h_user = self._profiles(h_item, data)
         return Views(e_user, torch.zeros_like(e_user) if h_user is None else h_user, e_item, h_item)
 
-    def _profiles(self, h_item: Tensor, to_user: CSRGraph) -> Tensor | None:
+    def _profiles(self, h_item: Tensor, data: HeteroData) -> Tensor | None:
         """The users' semantic embeddings, if they have any."""
         profile = self.semantic_profile
         if profile is None:
             return None
-        taken = self._taken((to_user.weight,), to_user.unweighted)
+        taken = self._unweighted(data)
 
         def of(items: Tensor) -> Tensor:
             users: Tensor = profile(items, taken)
@@ -278,5 +295,6 @@ class CRANE(Recommender):
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
             f"num_layers={len(self.encoder.convs)}, num_item_layers={self.num_item_layers}, "
-            f"item_graph={self.item_graph}, residual={self.residual})"
+            f"item_graph={self.item_graph}, history_fit={self.history_fit}, "
+            f"residual={self.residual})"
         )

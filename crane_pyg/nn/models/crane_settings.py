@@ -13,6 +13,7 @@ from crane_pyg.nn.graphs import (
     Refresh,
     RefreshedItemGraph,
 )
+from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.nn.models.recommender import Preset
 from crane_pyg.nn.objectives import (
@@ -87,6 +88,9 @@ class CRANESettings(RankingSettings):
             initialisation throughout. (default: ``True``)
         spectral_start: start the embeddings from the interactions' singular vectors, see
             :func:`~crane_pyg.nn.spectral_start`. (default: ``True``)
+        fit_users: whether users' vectors may be fitted to what they took once the model is trained,
+            where that is better on validation, see :class:`~crane_pyg.nn.HistoryFit`.
+            (default: ``True``)
         residual: what is added to the scores of the trained model, ``'ease'``, ``'ease-local'`` or
             ``None``, see :class:`~crane_pyg.nn.Residual`. (default: ``'ease-local'``)
         only_modalities: names of the modalities to use. (default: all)
@@ -126,6 +130,7 @@ class CRANESettings(RankingSettings):
     impl: AttentionImpl = "auto"
     warm_start: bool = True
     spectral_start: bool = True
+    fit_users: bool = True
     residual: ResidualName | None = "ease-local"
     only_modalities: list[str] | None = None
 
@@ -140,6 +145,7 @@ class CRANESettings(RankingSettings):
             ValueError: if there is no modality but a fusion, or :attr:`only_modalities` names one
                 that there is not.
         """
+        objective = self._objective()
         return {
             "embedding_dim": self.embedding_dim,
             "encoder": self._encoder(),
@@ -147,7 +153,8 @@ class CRANESettings(RankingSettings):
             "num_item_layers": self.num_item_layers,
             "semantic_profile": self.semantic_profile,
             "dual_fusion": self.dual_fusion,
-            "objective": self._objective(),
+            "objective": objective,
+            "history_fit": HistoryFit(objective.ranking) if self.fit_users else None,
             "residual": self.residual
             and Residual(RESIDUALS[self.residual](num_items, dropout=0.5)),
             "graph_lr": self.graph_lr,
@@ -212,6 +219,7 @@ BPR: dict[str, Any] = {
     "ranking": "bpr",
     "l2": 1e-3,
     "spectral_start": False,
+    "fit_users": False,
     "residual": None,
 }
 PAPER: dict[str, Any] = BPR | {

@@ -270,7 +270,8 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
     expected = model.residual(checkerboard, lambda user: own[user])(user)
     assert not torch.equal(expected, own)
     torch.testing.assert_close(model.scorer(checkerboard)(user), expected)
-    assert build(checkerboard, residual=None).calibrate(checkerboard, lambda: 1.0) is None
+    bare = build(checkerboard, fit_users=False, residual=None)
+    assert bare.calibrate(checkerboard, lambda: 1.0) is None
 
 
 @pytest.mark.parametrize("chosen", ["cosine", "inner"])
@@ -422,7 +423,7 @@ def test_repr(checkerboard):
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
         "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
-        "residual=Residual(LocalEASE, share=0))"
+        "history_fit=HistoryFit(steps=0), residual=Residual(LocalEASE, share=0))"
     )
 
 
