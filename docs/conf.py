@@ -32,6 +32,7 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress of trainings, and warnings with paths of whoever built
 
 nitpicky = True
 nitpick_ignore_regex = [

@@ -40,7 +40,7 @@ def shown_floors() -> list[list[str]]:
 
 
 def draw_rooms() -> str:
-    """Returns the map as SVG, in the colours of the page around it."""
+    """Returns the map as SVG in HTML, in the colours of the page around it."""
     floors = shown_floors()
     graph = room_imports()
     shown = {room for rooms in floors for room in rooms}
@@ -53,11 +53,13 @@ def draw_rooms() -> str:
     height = 24 + len(floors) * STEP
     return "\n".join(
         [
-            f'<svg class="rooms" viewBox="0 0 {WIDTH} {height}" role="img" '
+            '<div class="rooms" tabindex="0">',  # scrolls on a phone, by keys too
+            f'<svg viewBox="0 0 {WIDTH} {height}" role="img" '
             'aria-label="rooms of the package and what they import">',
             *lines(graph, centre),
             *(box(room, *centre[room]) for room in centre),
-            "</svg>\n",
+            "</svg>",
+            "</div>\n",
         ]
     )
 

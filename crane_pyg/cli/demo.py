@@ -45,8 +45,7 @@ def _make(out: Path, model: Path) -> None:
         prepare,
         [*tables, "--images", pictures, *light, "--out", shop, "--overwrite"],
     )
-    settings = ["--epochs", "30", "--batch-size", "256", "--lr", "0.005", "--device", "cpu"]
-    _call("train", train, [shop, "--model", "crane", *settings, "--out", trained])
+    _call("train", train, [shop, "--model", "crane", "--device", "cpu", "--out", trained])
     _call("export", export, [trained, "--data", shop, "--out", str(model)])
 
 

@@ -204,5 +204,7 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
     chosen = model.calibrate(data, lambda: validate()[monitor])
-    result.best_score = result.best_score if chosen is None else chosen
+    if chosen is not None:
+        shown.tell_chosen(chosen)
+        result.best_score = chosen
     return result

@@ -26,7 +26,7 @@ class Progress:
         self.result, self.epochs = result, epochs
         has_bar = sys.stderr.isatty() or issubclass(tqdm, tqdm_notebook)
         self.writes_lines = shown and not has_bar
-        self.first = result.epochs
+        self.shown, self.first = shown, result.epochs
         self.start = time.perf_counter()
         self.bar = tqdm(
             total=epochs, initial=self.first, disable=not (shown and has_bar), unit="epoch"
@@ -51,6 +51,19 @@ class Progress:
         self.bar.update()
         if self.writes_lines:
             print(self._line(), file=sys.stderr, flush=True)
+
+    def tell_chosen(self, score: float) -> None:
+        """Say, after the last epoch, that the best score is no longer that of an epoch.
+
+        Args:
+            score: with what the model chose after training.
+        """
+        if self.shown:
+            before, name = self.result.best_score, self.result.monitor
+            text = (
+                f"{name} {score:.4f} with what the model chose after training, {before:.4f} without"
+            )
+            print(text, file=sys.stderr, flush=True)
 
     def _line(self) -> str:
         row, result = self.result.history[-1], self.result

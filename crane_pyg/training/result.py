@@ -16,7 +16,7 @@ class FitResult:
         history: one row per epoch: its number, each loss term (mean over batches), training
             seconds and validation scores (absent where the epoch was not evaluated).
         best_epoch: the epoch whose weights the model holds, from 1.
-        best_score: its validation score.
+        best_score: its validation score, with what the model chose after training.
         peak_memory_mb: peak memory of the process on a CPU, of torch's allocator on CUDA.
 
     Examples:

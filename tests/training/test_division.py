@@ -47,7 +47,10 @@ CASES = {
 def build(data, case):
     name, settings = CASES[case]
     torch.manual_seed(0)
-    return MODELS[name].from_settings(data, embedding_dim=8, **settings)
+    model = MODELS[name].from_settings(data, embedding_dim=8, **settings)
+    if case == "crane, default":
+        model.history_fit.steps.fill_(3)  # as if validation had chosen so
+    return model
 
 
 def take_step(model, data):

@@ -36,6 +36,18 @@ def test_what_is_left_is_counted_from_where_this_process_began(capsys, monkeypat
     assert second == "epoch 42 of 100: loss 0.5000, 15.00 s an epoch, at most 14:30 left"
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_the_model_chose_after_training_is_told(checkerboard, capsys, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    result = fit(build(checkerboard), checkerboard, **SHORT | {"progress": True})
+    last = capsys.readouterr().err.splitlines()[-1]
+    before = max(row["Recall@20"] for row in result.history)
+    assert last == (
+        f"Recall@20 {result.best_score:.4f} with what the model chose after training, "
+        f"{before:.4f} without"
+    )
+
+
 def test_a_bar_on_a_terminal(checkerboard, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     fit(build(checkerboard, LightGCN), checkerboard, **SHORT | {"progress": True})
