@@ -12,14 +12,18 @@ import torch
 from torch_geometric.data import HeteroData
 
 from crane_pyg.cli import options
+from crane_pyg.cli.export import read_encoders
 from crane_pyg.cli.run_folder import NOTE, RESULT, WEIGHTS, Run, add_run, open_run
 from crane_pyg.datasets import load_dataset
 from crane_pyg.datasets.columns import IMAGE, ITEM, LABEL, ORIGINAL_ID, TITLE, USER
 from crane_pyg.datasets.folder import whole_folder
 from crane_pyg.datasets.writer import fill_folder
+from crane_pyg.encoders.later_items import LaterItemEncoder
 from crane_pyg.experiments import Measurement, split_settings
 from crane_pyg.files import write_text
 from crane_pyg.preparation.appended import Appended, append_interactions
+from crane_pyg.preparation.later_items import encode_later_items
+from crane_pyg.preparation.pipeline import WORDS
 from crane_pyg.schema import USER_TO_ITEM, modalities, sizes
 from crane_pyg.seals import write_record
 from crane_pyg.training import fit, save_model
@@ -41,7 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the new ones: CSV, TSV or parquet with original ids, as prepare takes them",
     )
     parser.add_argument(
-        "--items", type=Path, metavar="FILE", help="table of new items, for titles and pictures"
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="table of new items: titles, and texts and pictures, which are encoded as the others",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="folder of the new items' pictures"
     )
     parser.add_argument(
         "--features",
@@ -62,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
     device = options.device(args.device)
     opened = open_run(args, args.folder, "RUN")
     appended = _append(args, opened)
+    encoders, words = read_encoders(opened.folder)
     with whole_folder(args.out) as folder:
         (folder / DATA).mkdir()
         about_items = {TITLE: appended.titles, IMAGE: appended.pictures}
@@ -73,7 +84,10 @@ def run(args: argparse.Namespace) -> None:
             items=appended.item_ids,
             features=appended.features,
             about_items={name: lines for name, lines in about_items.items() if lines},
+            metadata={"encoders": encoders} if encoders else None,
         )
+        if words is not None:
+            words.save(folder / DATA / WORDS)
         record = _train(args, opened, folder, device)
     before, now = sizes(opened.data), (len(appended.user_ids), len(appended.item_ids))
     print(
@@ -92,7 +106,9 @@ def _append(args: argparse.Namespace, opened: Run) -> Appended:
             known = ", ".join(modalities(opened.data))
             raise ValueError(f"--features expects NAME=FILE of {known} (got {given!r})")
         files[name] = Path(path)
-    return append_interactions(
+    if args.images is not None and args.items is None:
+        raise ValueError("--images needs --items, the table of the new items (got none)")
+    appended = append_interactions(
         _table(opened.data),
         opened.user_ids[ORIGINAL_ID].tolist(),
         opened.item_ids,
@@ -101,6 +117,16 @@ def _append(args: argparse.Namespace, opened: Run) -> Appended:
         new_items=args.items,
         new_features=files,
     )
+    encoders, words = read_encoders(opened.folder)
+    wanted = {m: how for m, how in encoders.items() if m in appended.features and m not in files}
+    before, added = len(opened.item_ids), appended.item_ids[len(opened.item_ids) :]
+    if args.items is not None and wanted and added:
+        encoder = LaterItemEncoder(wanted, words)
+        found = encode_later_items(args.items, added, encoder, args.images)
+        for place, row in enumerate(found, before):
+            for m, values in row.items():
+                appended.features[m][place] = values
+    return appended
 
 
 def _table(data: HeteroData) -> pd.DataFrame:

@@ -125,3 +125,57 @@ def test_mistakes_leave_nothing(folder, new, tmp_path, capsys, options, message)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "second").exists()
+
+
+def test_texts_and_pictures_of_new_items_are_encoded_as_the_others(tmp_path, monkeypatch, capsys):
+    """New things that are described and drawn as old ones get their features."""
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    draw = np.random.default_rng(0)
+    items = []
+    for number in range(20):
+        name, colour = [("fire brick", "red"), ("sea sky", "blue")][number % 2]
+        picture = Image.new("RGB", (16, 16), colour)
+        picture.putpixel((number % 16, 3), (255, 255, 255))
+        picture.save(tmp_path / "pictures" / f"{number}.png")
+        items.append((f"thing {number}", f"{name} {number % 5}", "old", f"{number}.png"))
+    columns = ["item_id", "title", "description", "image"]
+    pd.DataFrame(items, columns=columns).to_csv("items.csv", index=False)
+    log = [(u, items[i][0]) for u in range(24) for i in draw.permutation(20)[:8]]
+    pd.DataFrame(log, columns=["user_id", "item_id"]).to_csv("log.csv", index=False)
+    new = [("like 4", *items[4][1:]), ("like 7", *items[7][1:3], ""), ("bare", "", "", "8.png")]
+    pd.DataFrame(new, columns=columns).to_csv("new_items.csv", index=False)
+    pairs = [(0, "like 4"), (1, "like 7"), (2, "bare"), (3, "untold"), (4, "untold")]
+    pd.DataFrame(pairs, columns=["user_id", "item_id"]).to_csv("new.csv", index=False)
+    cpu = "--device cpu"
+    for command in (
+        "prepare --interactions log.csv --items items.csv --images pictures --out data "
+        "--text-encoder tfidf-svd --image-encoder colour-histogram+hog --min-interactions 0",
+        f"train data --model bpr --epochs 1 {cpu} --out first",
+        "update first --data data --interactions new.csv --items new_items.csv "
+        f"--images pictures --epochs 1 {cpu} --out second",
+        "export second --data second/data --out shop",
+    ):
+        main(command.split())
+    data = load_dataset(tmp_path / "second" / "data")[0]["item"]
+    shop = Recommender.load(tmp_path / "shop")
+    place = {name: number for number, name in enumerate(shop.item_ids)}
+    for modality, name, like in (
+        ("image", "like 4", "thing 4"),
+        ("text", "like 4", "thing 4"),
+        ("text", "like 7", "thing 7"),
+        ("image", "bare", "thing 8"),
+    ):
+        x = data[f"x_{modality}"]
+        torch.testing.assert_close(x[place[name]], x[place[like]], rtol=1e-5, atol=1e-6)
+        assert x[place[name]].any()
+    for modality, name in (("image", "like 7"), ("text", "bare"), ("text", "untold")):
+        assert not data[f"x_{modality}"][place[name]].any()
+        assert not data[f"{modality}_mask"][place[name]]
+    # The shop, and the next update, know how to encode others.
+    assert set(shop.about["encoders"]) == {"image", "text"}
+    with pytest.raises(SystemExit):
+        main(f"update first --data data --interactions new.csv --images . {cpu} --out x".split())
+    assert "--images needs --items" in capsys.readouterr().err
