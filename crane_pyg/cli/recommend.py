@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         if ranks.is_first():
             write_text(args.out, text)
+            print(f"'{args.out}': {len(table):,} recommendations to {len(users):,} users")
         return
     try:
         text.encode(sys.stdout.encoding or "utf-8")

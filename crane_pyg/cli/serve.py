@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse, before any work is done, a port that is none, or where a package is missing.
+    """Refuse, before any work is done, an address that cannot be had, or a missing package.
 
     Raises:
         ValueError: saying which.
@@ -60,3 +60,6 @@ def check(args: argparse.Namespace) -> None:
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(package) is None:
             raise ValueError(f"A server needs {package}: pip install 'crane-pyg[serve]' (got none)")
+    from crane_pyg.server.run import listen
+
+    listen(args.host, args.port).close()

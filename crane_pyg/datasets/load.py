@@ -67,8 +67,8 @@ def load_dataset(
         )
     if source not in PRESETS:
         raise ValueError(
-            f"data must be a folder, '{AMAZON}<category>' or one of the presets "
-            f"{', '.join(PRESETS)} (got '{source}')"
+            f"there is no folder '{source}' here: data must be a folder, '{AMAZON}<category>' or "
+            f"one of the presets {', '.join(PRESETS)} (got '{source}')"
         )
     if min_user_interactions > 0:
         raise ValueError(

@@ -7,6 +7,8 @@ from crane_pyg.datasets.columns import USUAL_NAMES, Role
 from crane_pyg.datasets.tables import Table
 from crane_pyg.limits import shown
 
+MOST_NAMED = 6  # columns that are left over
+
 
 def choose_column(
     table: Table, role: str, given: str | None, *, needed: bool, option: str
@@ -81,6 +83,21 @@ def describe_columns(table: Table, chosen: Mapping[str, str | Sequence[str] | No
         if column
     ]
     return f"{table.path.name}, {table.size()}: {', '.join(parts)}"
+
+
+def describe_unused(table: Table, used: Sequence[str | None], *, option: str) -> str:
+    """Returns what a line on a table ends with where columns are left over.
+
+    Args:
+        table (Table): The table.
+        used (sequence of str or None): The columns that are taken for something.
+        option (str): The option by which others would be.
+    """
+    left = [column for column in table.columns if column not in used]
+    if not left:
+        return ""
+    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    return f"; not used: {', '.join(map(shown, left[:MOST_NAMED]))}{more} (see {option})"
 
 
 def _plain(name: str) -> str:

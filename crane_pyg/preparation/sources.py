@@ -19,6 +19,7 @@ from crane_pyg.preparation.column_choice import (
     choose_texts,
     choose_title,
     describe_columns,
+    describe_unused,
 )
 from crane_pyg.preparation.combined_tables import StackedTable
 from crane_pyg.preparation.pictures import pictures_by_column, pictures_by_id
@@ -104,7 +105,9 @@ class OpenedSources:
         if sources.items is not None:
             self.items = _opened(sources.items, sources.delimiter)
             self.item_columns = self._choose_item_columns(self.items)
-            show(describe_columns(self.items, self.item_columns))
+            show(
+                describe_columns(self.items, self.item_columns) + self._describe_unused(self.items)
+            )
         elif sources.image_column or sources.text_columns or sources.item_column:
             raise ValueError("Columns of the items need a table of items (got no --items)")
         if sources.image_column and sources.images is None:
@@ -126,6 +129,13 @@ class OpenedSources:
             )
         texts = choose_texts(table, sources.text_columns, option="--text-columns")
         return {"item": item or "id", "text": texts, "image": image}
+
+    def _describe_unused(self, table: Table) -> str:
+        if self.sources.text_columns is not None:
+            return ""
+        chosen = self.item_columns
+        used = [chosen["item"], *chosen["text"], chosen["image"], choose_title(table)]
+        return describe_unused(table, used, option="--text-columns")
 
     def read_catalogue(self, raw: RawInteractions) -> Catalogue | None:
         """Reads what the table of items says of the items that the interactions name."""

@@ -82,7 +82,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as error:
-        raise ValueError(f"--host and --port must be free to listen on (got: {error})") from error
+        raise ValueError(
+            "--host and --port must be free to listen on; try another, or --port 0, which takes "
+            f"any that is free (got: {error})"
+        ) from error
     # Where a socket does not name its protocol, asyncio lets the second part of an answer wait for
     # the acknowledgement of the first, some 40 ms.
     return socket.socket(family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())

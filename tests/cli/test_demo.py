@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 import uvicorn
 
@@ -36,6 +38,16 @@ def test_a_port_that_is_none_is_told_before_the_work(capsys, tmp_path, monkeypat
         main(["demo", "--out", str(tmp_path / "shop"), "--port", "99999"])
     assert stop.value.code == 2
     assert "--port must lie between 0 and 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_port_that_is_taken_is_told_before_the_work(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(demo, "write_toy_shop", lambda out: pytest.fail("too late"))
+    where = ["--out", str(tmp_path / "shop")] if command == "demo" else [str(tmp_path / "model")]
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as stop:
+        main([command, *where, "--port", str(taken.getsockname()[1])])
+    assert stop.value.code == 2
+    assert "try another, or --port 0, which takes any" in capsys.readouterr().err
 
 
 def test_packages_that_are_missing_are_told_before_the_work(capsys, tmp_path, monkeypatch):

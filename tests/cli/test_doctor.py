@@ -55,6 +55,7 @@ def test_advice_for_the_machine(change, advice):
     ("missing", "gpus", "named"),
     [
         (["optuna"], [], ["optuna"]),
+        (["fastapi", "prometheus-client"], [], ["fastapi", "prometheus-client"]),
         (["pyg-lib"], [], []),
         (["pyg-lib", "torch-cluster"], [], ["torch-cluster", "pyg-lib"]),
         (["triton"], [], []),

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,11 @@ def test_a_file_in_the_place_of_the_screen(capsys, folder, trained):
     capsys.readouterr()
     argv = ["recommend", str(folder), "--run", str(run), "--device", "cpu"]
     main([*argv, "--out", str(out)])
-    assert capsys.readouterr().out == ""
+    rows = out.read_text().count("\n") - 1
+    assert re.fullmatch(
+        rf"'{re.escape(str(out))}': {rows:,} recommendations to [\d,]+ users\n",
+        capsys.readouterr().out,
+    )
     main(argv)
     assert capsys.readouterr().out == out.read_text()
 

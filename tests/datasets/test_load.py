@@ -22,7 +22,7 @@ def test_what_is_nothing_is_refused(tmp_path, monkeypatch):
     assert load_dataset("tiny", split="cold").split == "cold"
     with pytest.raises(ValueError, match="split of a preset must be .*'random', 'cold' .got 'ti"):
         load_dataset("tiny", split="time")
-    with pytest.raises(ValueError, match=r"must be a folder, .* tiny, demo.* \(got 'huge'\)"):
+    with pytest.raises(ValueError, match=r"no folder 'huge' here: .* tiny, demo.* \(got 'huge'\)"):
         load_dataset("huge")
     with pytest.raises(ValueError, match=r"min_user_interactions must be 0 \(got 5\)"):
         load_dataset("tiny", min_user_interactions=5)

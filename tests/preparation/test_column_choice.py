@@ -1,7 +1,12 @@
 import pytest
 
 from crane_pyg.datasets.tables import open_table
-from crane_pyg.preparation.column_choice import choose_column, choose_texts, describe_columns
+from crane_pyg.preparation.column_choice import (
+    choose_column,
+    choose_texts,
+    describe_columns,
+    describe_unused,
+)
 
 
 def table(folder, header):
@@ -38,3 +43,12 @@ def test_what_is_given_wins_and_what_is_not_needed_may_lack(tmp_path):
         choose_texts(there, ["jam"], option="--o")
     shown = describe_columns(there, {"user": "who", "text": ["Title", "brand"], "image": None})
     assert shown == "t.csv, 1 lines: user = who, text = Title + brand"
+
+
+def test_what_is_left_over_is_named_with_the_option_that_takes_it(tmp_path):
+    there = table(tmp_path, "id,title,about," + ",".join(f"c{n}" for n in range(7)))
+    told = describe_unused(there, ["id", "title", None], option="--text-columns")
+    assert told == (
+        "; not used: 'about', 'c0', 'c1', 'c2', 'c3', 'c4' and 2 more (see --text-columns)"
+    )
+    assert describe_unused(there, there.columns, option="--text-columns") == ""

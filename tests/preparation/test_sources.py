@@ -2,7 +2,10 @@ import gzip
 import os
 
 import pandas as pd
+import pytest
 
+from crane_pyg.preparation import Sources
+from crane_pyg.preparation.sources import OpenedSources
 from tests.preparation.shop import refused
 
 
@@ -141,3 +144,23 @@ def test_ids_without_features(shop):
 def test_an_unknown_item(shop):
     shop.items.pop(4)
     shop.write()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "item = id, text = brand; not used: 'about', 'image' (see --text-columns)"),
+        (["about"], "item = id, text = about"),
+    ],
+)
+def test_columns_that_nobody_asked_for_are_named(tmp_path, given, told):
+    (tmp_path / "log.csv").write_text("user,item\na,1\n")
+    # A title is kept for people where it is no text for the model.
+    (tmp_path / "items.csv").write_text("id,brand,about,image,movie title\n1,x,y,z,t\n")
+    shown = []
+    OpenedSources(
+        Sources(tmp_path / "log.csv", tmp_path / "items.csv", text_columns=given),
+        labelled=False,
+        show=shown.append,
+    )
+    assert shown[1] == f"items.csv, 2 lines: {told}"

@@ -164,7 +164,7 @@ def _validate(x: Tensor, mask: Tensor | None, query: Tensor | None) -> None:
 @cache
 def _log_choice(impl: str, rows: int, channels: int) -> None:
     """Logs the choice once for each size, as training builds a graph every epoch."""
-    logger.info("knn_graph: auto took %s for %d x %d", impl, rows, channels)
+    logger.debug("knn_graph: auto took %s for %d x %d", impl, rows, channels)
 
 
 def _validate_k(k: int, items: int) -> None:

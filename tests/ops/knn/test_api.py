@@ -261,7 +261,7 @@ def test_auto_logs_its_choice(monkeypatch, caplog, n, channels, installed, choic
     monkeypatch.setattr(api_module, "find_spec", lambda name: name in installed or None)
     monkeypatch.setitem(api_module._IMPLS, choice, stub)
     api_module._log_choice.cache_clear()
-    with caplog.at_level(logging.INFO, logger="crane_pyg"):
+    with caplog.at_level(logging.DEBUG, logger="crane_pyg"):
         for _ in range(2):
             knn_graph(random_rows(n, channels), 4)
     assert taken == [choice] * 2
