@@ -64,13 +64,18 @@ def write_model(folder: Path, rng: np.random.Generator) -> None:
         item=item,
         fold_in_0=item,
         fold_in_constant=np.zeros(DIM, dtype=np.float32),
+        fold_in_compared=np.sort(rng.permutation(ITEMS)[:4096]).astype(np.int32),
     )
     note = {
         "model": "drawn",
         "similarity": "inner",
         "blocks": 1,
         "share": 0.0,
-        "fold_in": {"kind": "closed", "terms": [{"shift": 0, "power": 0.5}]},
+        "fold_in": {
+            "kind": "closed",
+            "terms": [{"shift": 0, "power": 0.5}],
+            "fit": {"temperature": 1.0, "rate": 3.0, "steps": 4, "of_known_users": False},
+        },
         "modalities": {},
         "graph": None,
         "neighbours": {"kind": "looks"},

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,8 +64,7 @@ class HistoryFit:
         """
         z, liked = np.asarray(vector, dtype=np.float32), taken.mean(axis=0)
         temperature = np.float32(self.temperature)
-        square = float(np.square(self.compared).sum(axis=1).mean()) or 1.0
-        size = np.float32(self.rate * self.temperature / square)
+        size = np.float32(self.rate * self.temperature / self._square)
         start, of_taken = np.float32(1), np.float32(0)
         for _ in range(self.steps):
             logit = self.compared @ z / temperature
@@ -76,6 +76,10 @@ class HistoryFit:
             z = z / length
             start, of_taken = start * kept / length, (of_taken * kept + size) / length
         return Fitted(z, float(start), float(of_taken))
+
+    @cached_property
+    def _square(self) -> float:
+        return float(np.square(self.compared).sum(axis=1).mean()) or 1.0
 
 
 def read_history_fit(
