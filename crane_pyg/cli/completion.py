@@ -18,7 +18,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what a shell reads to complete commands, their options, choices and files."""
-    print(complete(args.parser, args.shell))
+    from crane_pyg.cli import build_parser  # which imports what this module declares
+
+    print(complete(build_parser(), args.shell))
 
 
 def complete(parser: argparse.ArgumentParser, shell: Shell) -> str:
