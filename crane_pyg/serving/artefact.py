@@ -89,10 +89,15 @@ def extend_artefact(
         opened: what it holds now.
         about: what the note shall say beside what it says.
         arrays: by name.
+
+    Raises:
+        ValueError: if it was replaced since it was opened, or another process writes to it.
     """
     folder = Path(folder)
     with hold(folder / _LOCK, folder):
         record = read_record(folder / NOTE)
+        if record["about"] != opened.about:
+            raise ValueError(f"'{folder}' must be what was opened (got another since)")
         files = {name: _write_array(folder, name, array) for name, array in arrays.items()}
         told = {**opened.about, **about}
         whole = {**record["arrays"], **files}

@@ -148,6 +148,14 @@ def test_what_no_index_can_serve_is_exact(tmp_path, options):
     assert shop.similar_items("7", 5) == exact.similar_items("7", 5)
 
 
+def test_another_artefact_in_its_place_gets_no_index_of_the_old(tmp_path):
+    draw_shop(tmp_path)
+    opened = Artefact(tmp_path)
+    draw_shop(tmp_path, share=0.3, seed=1)
+    with pytest.raises(ValueError, match="must be what was opened"):
+        extend_artefact(tmp_path, opened, {"index": {}}, {})
+
+
 @pytest.mark.parametrize("name", ["index_cell", "index_centroids"])
 def test_a_damaged_index_is_refused(tmp_path, name):
     draw_shop(tmp_path)
