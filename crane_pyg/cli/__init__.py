@@ -1,40 +1,17 @@
-"""``python -m crane_pyg``: what a person runs.
-
-The command that is asked for is imported, and no other: libraries of models take seconds.
-"""
+"""``python -m crane_pyg``: what a person runs."""
 
 import io
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from pathlib import Path
 
-from crane_pyg import __version__
-from crane_pyg.cli.completion import PROGRAM
-from crane_pyg.cli.parser import Parser
+from crane_pyg.cli.commands import COMMANDS, build_parser
 
 _MOST = 2000  # characters of an error that people read
 
-# By the module of this package that declares its options and runs it.
-COMMANDS = {
-    "prepare": "make a data set of a log of interactions, texts, pictures, features",
-    "inspect": "what is in a data set, and what is wrong with it",
-    "train": "train a model and test it",
-    "compare": "train several models over several seeds and print their table",
-    "export": "a trained model as a folder that is served without the data",
-    "recommend": "what a trained model recommends to users, as a CSV",
-    "update": "go on with new interactions, users and items, from what was trained",
-    "serve": "an exported model over HTTP, with a page of its own",
-    "demo": "a small shop: drawn, trained on, exported and served in a minute",
-    "tune": "search for a model's settings on validation",
-    "doctor": "what this machine and installation have, and what would be faster",
-    "completion": "what a shell reads to complete the commands of crane-pyg",
-}
-TOGETHER = ("train", "recommend")
-"""The commands that several ranks run together."""
+TOGETHER = ("train", "recommend")  # what several ranks run as one
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -77,24 +54,3 @@ def _ranks(named: str | None) -> Iterator[None]:
         if ranks.size() > 1 and named not in (None, *TOGETHER):
             raise ValueError(f"torchrun is for {' and '.join(TOGETHER)} (got {ranks.size()} ranks)")
         yield
-
-
-def build_parser(named: Collection[str] = tuple(COMMANDS)) -> Parser:
-    """Returns the parser of the whole command line.
-
-    Args:
-        named: the commands whose options it knows. (default: all)
-    """
-    typed = Path(sys.argv[0]).name
-    prog = typed if typed == PROGRAM else "python -m crane_pyg"
-    parser = Parser(prog=prog, description="Multimodal recommendation on graphs.")
-    parser.add_argument("--version", action="version", version=f"crane-pyg {__version__}")
-    parser.set_defaults(run=lambda args: parser.print_help())
-    commands = parser.add_subparsers(metavar="COMMAND")
-    for name, help_text in COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, description=help_text)
-        if name in named:
-            module = import_module(f"{__name__}.{name}")
-            module.add_options(command)
-            command.set_defaults(run=module.run)
-    return parser
