@@ -1,10 +1,4 @@
-import sys
+from crane_pyg.cli import main
 
 if __name__ == "__main__":
-    try:
-        from crane_pyg.cli import main  # takes seconds, in which people change their minds
-
-        main()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    main()

@@ -22,7 +22,7 @@ TIMEOUT = timedelta(minutes=5)  # for a rank that hangs; one that dies is found 
 _together = False
 
 
-class LostRankError(RuntimeError):
+class LostRankError(ConnectionError):
     """Another rank has ended, or did not answer in time."""
 
 

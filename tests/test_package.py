@@ -3,11 +3,12 @@
 import importlib
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
 import crane_pyg
-from crane_pyg.cli import main
+from crane_pyg.cli import build_parser, main
 
 ROOMS = (
     *(
@@ -58,3 +59,27 @@ def test_the_command_says_its_version(capsys):
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out == f"crane-pyg {crane_pyg.__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["serve", "--help"]])
+def test_what_needs_no_library_waits_for_none(argv):
+    code = f"""
+        import sys
+        from crane_pyg.cli import build_parser, main
+        try:
+            main({argv})
+        except SystemExit:
+            print("ended", *sys.modules)
+    """
+    *_, said = "".join(f"{word} " for word in run(dedent(code))).partition("ended ")
+    loaded = set(said.split())
+    assert "crane_pyg.cli" in loaded
+    assert not {"torch", "numpy", "pandas"} & loaded
+
+
+def test_the_parser_of_a_command_has_its_options_and_that_of_all_has_all():
+    asked = build_parser(["train"])
+    assert asked.parse_args(["train", "tiny", "--epochs", "3"]).epochs == 3
+    with pytest.raises(SystemExit):
+        asked.parse_args(["tune", "tiny", "--out", "x"])
+    assert build_parser().parse_args(["tune", "tiny", "--out", "x"]).data == "tiny"

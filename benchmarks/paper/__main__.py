@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.paper.job import Job
 from benchmarks.paper.report import PARTS
 from crane_pyg.cli import options
+from crane_pyg.cli.parser import Parser
 from crane_pyg.datasets.synthetic import PRESETS
 from crane_pyg.experiments.folder import hold_folder
 from crane_pyg.nn.models import MODELS
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(text.read_text(), end="")
 
 
-def parser() -> options.Parser:
+def parser() -> Parser:
     """The command line."""
-    parser = options.Parser(prog="python -m benchmarks.paper", description=__doc__)
+    parser = Parser(prog="python -m benchmarks.paper", description=__doc__)
     parser.add_argument("name", choices=[*PARTS, "all"], metavar="NAME", help=", ".join(PARTS))
     parser.add_argument("--data", required=True, help="folder, or a synthetic preset")
     options.add_reading(parser)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from crane_pyg.choices import options_of
+from crane_pyg.cli.commands import PROGRAM, build_parser
 
 Shell = Literal["bash", "zsh", "tcsh"]
-PROGRAM = "crane-pyg"  # what is completed; ``python -m crane_pyg`` belongs to Python
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +18,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what a shell reads to complete commands, their options, choices and files."""
-    print(complete(args.parser, args.shell))
+    print(complete(build_parser(), args.shell))
 
 
 def complete(parser: argparse.ArgumentParser, shell: Shell) -> str:
     """Returns what a shell reads.
 
     Args:
-        parser: of the whole program; is called :data:`PROGRAM` from then on.
+        parser: of the whole program, which is called ``crane-pyg`` from then on.
         shell: the shell.
 
     Raises:
@@ -40,7 +40,7 @@ def complete(parser: argparse.ArgumentParser, shell: Shell) -> str:
     for action in _actions(parser):
         if action.type is Path or action.dest == "data":
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-    parser.prog = PROGRAM
+    parser.prog = PROGRAM  # ``python -m crane_pyg`` belongs to Python
     return shtab.complete(parser, shell)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crane_pyg.cli import export, prepare, serve, train
-from crane_pyg.cli.options import Parser
+from crane_pyg.cli.parser import Parser
 from crane_pyg.demo import write_toy_shop
 from crane_pyg.serving.artefact import NOTE
 

@@ -6,11 +6,12 @@ import torch
 
 from crane_pyg.choices import options_of
 from crane_pyg.cli import options
+from crane_pyg.cli.parser import Parser
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor
 
 
 def parse(*argv):
-    parser = options.Parser(prog="test")
+    parser = Parser(prog="test")
     options.add_data(parser)
     options.add_protocol(parser)
     options.add_measures(parser)
@@ -73,7 +74,7 @@ def test_a_closed_set_is_that_of_its_type(capsys, option, choices):
 
 
 def test_help_tells_each_default_once():
-    parser = options.Parser(prog="test")
+    parser = Parser(prog="test")
     parser.add_argument("--size", type=int, default=0, help="how large")
     parser.add_argument("--name", help="how called (default: the folder's)")
     parser.add_argument("--fast", action="store_true", help="in a hurry")

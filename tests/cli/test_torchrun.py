@@ -48,8 +48,9 @@ def test_two_ranks_train_and_recommend_and_one_of_them_writes(tmp_path, capfd):
 
     out, table = ["--out", str(tmp_path / "run")], str(tmp_path / "items.csv")
     assert run_together(2, work) == [0, 0]
-    (line,) = capfd.readouterr().out.splitlines()
+    line, told = capfd.readouterr().out.splitlines()
     assert json.loads(line)["world_size"] == 2
+    assert told.startswith(f"'{table}': ")
     main(["recommend", "tiny", "--run", out[1], *CPU, "--k", "3"])
     alone = pd.read_csv(io.StringIO(capfd.readouterr().out))
     pd.testing.assert_frame_equal(pd.read_csv(table), alone)
