@@ -144,13 +144,15 @@ def test_a_tracker_gets_the_numbers_too(capsys, tmp_path):
 
 
 def test_settings_reach_the_model(capsys, tmp_path):
-    values = ["embedding_dim=8", "num_layers=1", "fusion=null", "readout=last", "residual=null"]
+    values = ["embedding_dim=8", "num_layers=1", "fusion=null", "readout=last"]
+    values += ["residual=null", "fit_users=false"]
     sets = [word for value in values for word in ("--set", value)]
     record(capsys, "tiny", *sets, "--out", str(tmp_path))
     data = load_dataset("tiny")[0]
     model = load_model(tmp_path / "model.safetensors", data)
     assert repr(model) == (
-        "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None, residual=None)"
+        "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None, history_fit=None, "
+        "residual=None)"
     )
     assert model.encoder.readout == "last"
 
