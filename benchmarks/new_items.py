@@ -26,7 +26,7 @@ from crane_pyg.nn.models import ItemKNN
 from crane_pyg.schema import USER_TO_ITEM, modalities, sizes
 from crane_pyg.serving import Recommender
 
-WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75)
+WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 def without_items(data: HeteroData, kept: Tensor) -> HeteroData:
