@@ -184,6 +184,8 @@ def picture(records: Sequence[dict[str, Any]], path: Path) -> None:
         for axis, column in zip(axes, ("epoch_s", "peak_gb"), strict=True):
             for name, color, marker in zip(MODELS, COLORS, MARKERS, strict=False):
                 rows = [row for row in records if row["model"] == name]
+                if not rows:
+                    continue
                 rows.sort(key=lambda row: row["interactions"])
                 points = [[row[c] for row in rows] for c in ("interactions", column)]
                 axis.plot(*points, color=color, marker=marker, label=name)
