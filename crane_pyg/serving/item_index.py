@@ -148,11 +148,8 @@ class IndexSearch(ExactSearch):
         """Both standardised as over the whole catalogue, whose mean and deviation need no scores of
         it: those of the vectors follow from the items' moments, and the residual is mostly zero."""
         mean, second = self._moments
-        number, share, vector = (
-            self.scores.num_items,
-            self.scores.tables.share,
-            vector.astype(float),
-        )
+        number, share = self.scores.num_items, self.scores.tables.share
+        vector = vector.astype(float)
         first, other = float(vector @ mean), amount.sum() / number
         spread = np.sqrt(max(0.0, float(vector @ second @ vector) - first**2))
         spread_said = np.sqrt(max(0.0, np.square(amount).sum() / number - other**2))

@@ -111,8 +111,17 @@ def fit(
         eval_users=eval_users,
         average_epochs=average_epochs,
     )
-    epochs, batch_size, steps_per_epoch, lr, patience, eval_every = settings[:6]
-    monitor, eval_users, average_epochs = settings[6:]
+    (
+        epochs,
+        batch_size,
+        steps_per_epoch,
+        lr,
+        patience,
+        eval_every,
+        monitor,
+        eval_users,
+        average_epochs,
+    ) = settings
     check_choice("monitor", monitor, Monitor)
     check_choice("protocol", protocol, EvaluationProtocol)
     for name, value in settings._asdict().items():
@@ -190,7 +199,8 @@ def fit(
                 raise ValueError(f"the loss is not finite in epoch {epoch} (got {loss})")
             if epoch % eval_every == 0 or epoch == epochs:
                 with nullcontext() if average is None else average.applied():
-                    ranks.make_alike(replicated(model))
+                    if average is not None:  # of steps that ranks took before they were alike
+                        ranks.make_alike(replicated(model))
                     row |= validate()
                     if row[monitor] > result.best_score:
                         result.best_epoch, result.best_score = epoch, row[monitor]
