@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from crane_pyg.nn.objectives import RankingLoss, SampledSoftmax
+from crane_pyg.nn.scorer import Quality, Scorer
 from crane_pyg.ops import CSRGraph, some_of, spmm, unit_rows
 
 MOST_COMPARED = 4096
@@ -95,19 +96,21 @@ class HistoryFit(torch.nn.Module):
         found = torch.cat(blocks)
         return found * start.norm(dim=1, keepdim=True) if self.on_sphere else found
 
-    def calibrate(self, quality: Callable[[], float]) -> float:
+    def calibrate(self, scorer: Callable[[], Scorer], quality: Quality) -> float:
         """Choose :attr:`steps`.
 
         Args:
-            quality: the validation score of the model that this is a part of, as it stands.
+            scorer: gives how the model that this is a part of scores as it stands.
+            quality: the validation scores of scorers.
 
         Returns:
             the validation score reached.
         """
-        found = {}
-        for steps in (0, *self.TRIED):
+        tried, scorers = (0, *self.TRIED), []
+        for steps in tried:
             self.steps.fill_(steps)
-            found[steps] = quality()
+            scorers.append(scorer())
+        found = dict(zip(tried, quality(scorers), strict=True))
         chosen = max(found, key=found.__getitem__)
         self.steps.fill_(chosen)
         return found[chosen]

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -6,8 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.linear import EASE, LocalEASE
-
-Scorer = Callable[[Tensor], Tensor]
+from crane_pyg.nn.scorer import Quality, Scorer
 
 
 class Residual(torch.nn.Module):
@@ -33,13 +33,13 @@ class Residual(torch.nn.Module):
         >>> from crane_pyg.nn import Residual
         >>> from crane_pyg.nn.linear import EASE
         >>> from crane_pyg.nn.models import LightGCN
-        >>> from crane_pyg.training import evaluate
+        >>> from crane_pyg.training import evaluate, evaluate_scorers
         >>> data = SyntheticMultimodal("tiny")[0]
         >>> model, residual = LightGCN.from_data(data), Residual(EASE(200))
-        >>> before = evaluate(model, data)["Recall@20"]
-        >>> own = model.scorer(data)
-        >>> model.scorer = lambda data: residual(data, own)
-        >>> after = residual.calibrate(data, lambda: evaluate(model, data)["Recall@20"])
+        >>> before, own = evaluate(model, data)["Recall@20"], model.scorer(data)
+        >>> def quality(scorers):
+        ...     return [found["Recall@20"] for found in evaluate_scorers(scorers, data)]
+        >>> after = residual.calibrate(data, own, quality)
         >>> after > before, residual
         (True, Residual(EASE, share=0.8))
     """
@@ -76,52 +76,65 @@ class Residual(torch.nn.Module):
             - **own:** users ``[B]`` to ``[B, N]``
             - **output:** likewise
         """
-        share = float(self.share)
-        if share == 0:
-            return own
-        return lambda user: torch.lerp(
-            _standardised(own(user).float()), _standardised(self.linear(data, user)), share
-        )
+        return self._mixes(data, own, [float(self.share)])[0]
 
     @torch.no_grad()
-    def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float:
+    def calibrate(self, data: HeteroData, own: Scorer, quality: Quality) -> float:
         """Choose the ridge by how good the residual is alone, and then its share.
 
         Args:
             data: the graph.
-            quality: the validation score of the model that this is a part of, as it stands.
+            own: the model's own scores of some users.
+            quality: the validation scores of scorers.
 
         Returns:
             the validation score reached, that of the model without a residual at least.
         """
         self.reset_parameters()
-        found = {0.0: quality()}
-        self.share.fill_(1)
-        alone = {}
+        alone: dict[float, float] = {}
+        best = {}
         for l2 in self.L2S:
-            self._solve(data, l2)
-            alone[l2] = quality()
-            if alone[l2] < max(alone.values()):
+            self.linear.l2 = l2
+            self.linear.solve(data)
+            (score,) = quality([lambda user: _standardised(self.linear(data, user))])
+            if score < max(alone.values(), default=score):
                 break  # it has one peak
-        best = max(alone, key=alone.__getitem__)
-        if best != self.linear.l2:
-            self._solve(data, best)
-        for share in self.SHARES:
-            self.share.fill_(share)
-            found[share] = quality()
+            if score > max(alone.values(), default=-torch.inf):
+                best = {l2: self.linear.state_dict()}
+            alone[l2] = score
+        ((self.linear.l2, weights),) = best.items()
+        self.linear.load_state_dict(weights)
+        shares = (0.0, *self.SHARES)
+        found = dict(zip(shares, quality(self._mixes(data, own, shares)), strict=True))
         chosen = max(found, key=found.__getitem__)
         self.share.fill_(chosen)
         if chosen == 0:
             self.linear.reset_parameters()
         return found[chosen]
 
-    def _solve(self, data: HeteroData, l2: float) -> None:
-        self.linear.l2 = l2
-        self.linear.solve(data)
+    def _mixes(self, data: HeteroData, own: Scorer, shares: Sequence[float]) -> list[Scorer]:
+        """A scorer for each share. Users whom one has just scored, another does not score anew."""
+        parts = _Parts(own, partial(self.linear, data))
+        return [own if share == 0 else partial(parts.mixed, share) for share in shares]
 
     def __repr__(self) -> str:
         linear = self.linear.__class__.__name__  # whose ridge is chosen with the share
         return f"{self.__class__.__name__}({linear}, share={float(self.share):g})"
+
+
+class _Parts:
+    """Standardised scores of the users last asked for."""
+
+    def __init__(self, own: Scorer, linear: Scorer) -> None:
+        self.own, self.linear = own, linear
+        self.user: Tensor | None = None
+
+    def mixed(self, share: float, user: Tensor) -> Tensor:
+        if user is not self.user:
+            self.one = _standardised(self.own(user).float())
+            self.other = _standardised(self.linear(user))
+            self.user = user
+        return torch.lerp(self.one, self.other, share)
 
 
 def _standardised(score: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
+from crane_pyg.nn.scorer import Scorer
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.metrics import DEFAULT_METRICS, Metric, build_metrics
@@ -61,16 +62,54 @@ def evaluate(
             cut-off exceeds the catalogue, items have no features to measure diversity by, or a
             score is not finite.
     """
+    return evaluate_scorers(
+        [_scorer(model, data)],
+        data,
+        split,
+        protocol=protocol,
+        ks=ks,
+        metrics=metrics,
+        batch_size=batch_size,
+        max_users=max_users,
+    )[0]
+
+
+@torch.no_grad()
+def evaluate_scorers(
+    scorers: Sequence[Scorer],
+    data: HeteroData,
+    split: HeldOutSplit = "val",
+    *,
+    protocol: EvaluationProtocol = "strict",
+    ks: Sequence[int] = (10, 20),
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
+    batch_size: int = 1024,
+    max_users: int | None = None,
+) -> list[dict[str, float]]:
+    """:func:`evaluate` of several ways to score, each of which gets the same tensor of users, block
+    by block, so that one may use what another has just computed.
+
+    Args:
+        scorers: as :meth:`~crane_pyg.nn.models.Recommender.scorer` gives them.
+        data, split, protocol, ks, metrics, batch_size, max_users: as :func:`evaluate` takes them.
+
+    Returns:
+        what :func:`evaluate` returns, of each.
+
+    Raises:
+        ValueError: as :func:`evaluate` does.
+    """
     held_out = held_out_edges(data, split)
     hidden = excluded_edges(data, split, protocol)
-    measured = build_metrics(metrics, ks, data).to(held_out.device)
+    measured = [build_metrics(metrics, ks, data).to(held_out.device) for _ in scorers]
     users = torch.unique(held_out[0])
     if max_users is not None:
         users = some_of(users, max_users)
-    tops = rank(model, data, users, measured.max_k, hidden, batch_size=batch_size)
-    for (item, _), truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
-        measured.update(item, truth)
-    return {name: float(value) for name, value in measured.compute().items()}
+    tops = _rank(scorers, data, users, measured[0].max_k, hidden, batch_size)
+    for found, truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
+        for metric, (item, _) in zip(measured, found, strict=True):
+            metric.update(item, truth)
+    return [{name: float(x) for name, x in each.compute().items()} for each in measured]
 
 
 def rank(
@@ -97,27 +136,50 @@ def rank(
         ValueError: if ``k`` exceeds the catalogue or, after the last block, if a score was not
             finite.
     """
-    num_items = data["item"].num_nodes
-    if k > num_items:
-        raise ValueError(f"k must not exceed the catalogue (got k={k}, items={num_items})")
+    for found in _rank([_scorer(model, data)], data, users, k, hidden, batch_size):
+        yield from found
+
+
+def _scorer(model: Recommender, data: HeteroData) -> Scorer:
     training = model.training
     model.eval()
     with torch.no_grad():
         score_of = model.scorer(data)
     model.train(training)
+    return score_of
+
+
+def _rank(
+    scorers: Sequence[Scorer],
+    data: HeteroData,
+    users: Tensor,
+    k: int,
+    hidden: Tensor,
+    batch_size: int,
+) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """What :func:`rank` yields, of each scorer."""
+    num_items = data["item"].num_nodes
+    if k > num_items:
+        raise ValueError(f"k must not exceed the catalogue (got k={k}, items={num_items})")
     finite = torch.ones((), dtype=torch.bool, device=users.device)
     several = batch_size * ranks.size()  # users, whom ranks share out
     for block, (row, item) in zip(
         torch.split(users, several), _blocks(several, users, hidden), strict=True
     ):
         own = ranks.share(block.numel())
-        with torch.no_grad():
-            score = score_of(block[own])
         here = (row >= own.start) & (row < own.stop)
-        score[row[here] - own.start, item[here]] = -torch.inf
-        value, index = (ranks.gather_shares(x, block.numel()) for x in score.topk(k))
-        finite &= (value < torch.inf).all()  # to topk NaN is greater than any number
-        yield from zip(*(torch.split(x, batch_size) for x in (index, value)), strict=True)
+        place = row[here] - own.start, item[here]
+        asking = block[own]
+        found = []
+        for score_of in scorers:
+            with torch.no_grad():
+                score = score_of(asking)
+            score[place] = -torch.inf
+            value, index = (ranks.gather_shares(x, block.numel()) for x in score.topk(k))
+            finite &= (value < torch.inf).all()  # to topk NaN is greater than any number
+            parts = (torch.split(x, batch_size) for x in (index, value))
+            found.append(zip(*parts, strict=True))
+        yield from map(list, zip(*found, strict=True))
     if not finite:
         raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
 

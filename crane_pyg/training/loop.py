@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch_geometric.seed import seed_everything
 from crane_pyg import ranks
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender, SolvedRecommender
+from crane_pyg.nn.scorer import Scorer
 from crane_pyg.ranges import check_range
 from crane_pyg.training.averaging import AveragedWeights
 from crane_pyg.training.callbacks import Callback
@@ -22,7 +24,7 @@ from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import training_settings
 from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
-from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate
+from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate, evaluate_scorers
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.progress import Progress
@@ -154,7 +156,7 @@ def fit(
             average = AveragedWeights(model, average_epochs * len(sampler))
             optimizer.register_step_post_hook(average.update)
         run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up)
-    validate = partial(evaluate, model, data, protocol=protocol, max_users=eval_users)
+    ranking: dict[str, Any] = {"protocol": protocol, "max_users": eval_users}
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
     is_stopped = False
@@ -201,7 +203,7 @@ def fit(
                 with nullcontext() if average is None else average.applied():
                     if average is not None:  # of steps that ranks took before they were alike
                         ranks.make_alike(replicated(model))
-                    row |= validate()
+                    row |= evaluate(model, data, **ranking)
                     if row[monitor] > result.best_score:
                         result.best_epoch, result.best_score = epoch, row[monitor]
                         best_state = copy.deepcopy(model.state_dict())
@@ -213,7 +215,11 @@ def fit(
             is_stopped = callback is not None and bool(callback(row))
     model.load_state_dict(best_state)
     model.eval()
-    chosen = model.calibrate(data, lambda: validate()[monitor])
+
+    def quality(scorers: Sequence[Scorer]) -> list[float]:
+        return [found[monitor] for found in evaluate_scorers(scorers, data, **ranking)]
+
+    chosen = model.calibrate(data, quality)
     if chosen is not None:
         shown.tell_chosen(chosen)
         result.best_score = chosen

@@ -53,11 +53,14 @@ def test_a_loss_that_is_no_softmax_has_one_that_stands_for_it():
 
 
 def test_calibrate_keeps_what_validation_likes_best():
-    module = HistoryFit(SampledSoftmax())
-    best = HistoryFit.TRIED[0]
-    assert module.calibrate(lambda: 1.0 if module.steps == best else 0.5) == 1
+    module, best = HistoryFit(SampledSoftmax()), HistoryFit.TRIED[0]
+
+    def scorer():
+        return int(module.steps)
+
+    assert module.calibrate(scorer, lambda found: [float(steps == best) for steps in found]) == 1
     assert module.steps == best
-    assert module.calibrate(lambda: 0.5) == 0.5
+    assert module.calibrate(scorer, lambda found: [0.5 for _ in found]) == 0.5
     assert module.steps == 0  # of equals the one that changes nothing
 
 
@@ -80,7 +83,7 @@ def test_crane_fits_those_who_took_something_and_only_in_evaluation(checkerboard
 
 
 def test_a_fitted_model_is_saved_as_it_scores(checkerboard, tmp_path, monkeypatch):
-    monkeypatch.setattr(HistoryFit, "calibrate", lambda self, _: float(self.steps.fill_(8)))
+    monkeypatch.setattr(HistoryFit, "calibrate", lambda self, *_: float(self.steps.fill_(8)))
     model = CRANE.from_data(checkerboard, embedding_dim=8, k=3)
     fit(model, checkerboard, epochs=2, batch_size=64, progress=False)
     assert model.history_fit.steps == 8

@@ -15,14 +15,17 @@ def own(user):
     return torch.randn(24, 40, generator=torch.Generator().manual_seed(0))[user]
 
 
-def hits(residual, data):
+def hits(data):
     """A quality: what share of the five best is of the user's kind."""
 
-    def quality():
-        score = residual(data, own)(torch.arange(24))
-        score[tuple(data[USER_TO_ITEM].edge_index)] = -torch.inf
-        right = score.topk(2).indices % 2 == torch.arange(24).view(-1, 1) % 2
-        return float(right.float().mean())
+    def quality(scorers):
+        user, found = torch.arange(24), []
+        for score_of in scorers:
+            score = score_of(user)
+            score[tuple(data[USER_TO_ITEM].edge_index)] = -torch.inf
+            right = score.topk(2).indices % 2 == user.view(-1, 1) % 2
+            found.append(float(right.float().mean()))
+        return found
 
     return quality
 
@@ -54,36 +57,62 @@ def test_users_without_history_keep_their_own_order(residual, checkerboard):
 
 
 def test_calibration_finds_what_helps(residual, checkerboard):
-    quality = hits(residual, checkerboard)
-    alone = quality()
-    reached = residual.calibrate(checkerboard, quality)
-    assert reached == quality() > alone
+    quality = hits(checkerboard)
+    (alone,) = quality([own])
+    reached = residual.calibrate(checkerboard, own, quality)
+    assert [reached] == quality([residual(checkerboard, own)]) > [alone]
     assert residual.share > 0
-    again = residual.calibrate(checkerboard, quality)  # starts anew, whatever it was
+    again = residual.calibrate(checkerboard, own, quality)  # starts anew, whatever it was
     assert again == reached
 
 
 def test_what_does_harm_is_left_out(residual, checkerboard):
-    def quality():
-        return 1.0 - float(residual.share)
+    def quality(scorers):
+        return [1.0 if score_of is own else 0.5 for score_of in scorers]
 
-    assert residual.calibrate(checkerboard, quality) == 1.0
+    assert residual.calibrate(checkerboard, own, quality) == 1.0
     assert residual(checkerboard, own) is own
     assert not residual.linear.solved
 
 
 def test_the_ridge_is_the_best_of_those_tried(residual, checkerboard):
     quality_by_l2 = {10.0: 0.1, 50.0: 0.3, 200.0: 0.2}
+    user, alone = torch.arange(24), {}
 
-    def quality():
-        return quality_by_l2[residual.linear.l2] if residual.share == 1 else 0.0
+    def quality(scorers):
+        if len(scorers) > 1:  # shares, of which the highest comes last
+            return [*range(len(scorers))]
+        alone[residual.linear.l2] = scorers[0](user)
+        return [quality_by_l2[residual.linear.l2]]
 
-    residual.calibrate(checkerboard, quality)
+    residual.calibrate(checkerboard, own, quality)
+    assert list(alone) == [10.0, 50.0, 200.0]
     assert residual.linear.l2 == 50.0
+    found = residual.linear(checkerboard, user)
+    expected = (found - found.mean(1, keepdim=True)) / found.std(1, keepdim=True, correction=0)
+    torch.testing.assert_close(alone[50.0], expected)
+    assert not torch.allclose(alone[200.0], expected)
+
+
+def test_those_who_were_just_scored_are_not_scored_for_each_share(residual, checkerboard):
+    asked = []
+
+    def counted(user):
+        asked.append(user)
+        return own(user)
+
+    def quality(scorers):
+        for user in torch.split(torch.arange(24), 10):
+            for score_of in scorers:
+                score_of(user)
+        return [*range(len(scorers))]
+
+    residual.calibrate(checkerboard, counted, quality)
+    assert len(asked) == 3 * 2  # blocks; without a residual, and with any
 
 
 def test_it_is_part_of_the_state(residual, checkerboard):
-    residual.calibrate(checkerboard, hits(residual, checkerboard))
+    residual.calibrate(checkerboard, own, hits(checkerboard))
     fresh = Residual(type(residual.linear)(40))
     fresh.load_state_dict(residual.state_dict())
     user = torch.arange(24)

@@ -76,7 +76,7 @@ def test_folded_in_users_find_their_own_kind(exported):
 @pytest.mark.parametrize("similarity", ["cosine", "inner"])
 def test_known_users_that_were_fitted_are_explained_as_new_ones(exported, monkeypatch, similarity):
     monkeypatch.setattr(nn.HistoryFit, "TRIED", (3,))
-    monkeypatch.setattr(nn.HistoryFit, "calibrate", lambda self, _: float(self.steps.fill_(3)))
+    monkeypatch.setattr(nn.HistoryFit, "calibrate", lambda self, *_: float(self.steps.fill_(3)))
     model, shop = exported("crane", residual=None, ranking_similarity=similarity)
     assert shop.about["fold_in"]["fit"]["steps"] == 3
     for user in (0, 7):

@@ -8,6 +8,7 @@ from crane_pyg.nn.models import LightGCN
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import evaluate
+from crane_pyg.training.evaluation import evaluate_scorers
 
 
 def naive(score, truth, hidden, k):
@@ -73,6 +74,22 @@ def test_never_more_scores_than_one_block_of_users(fixed, monkeypatch):
     evaluate(fixed(torch.randn(37, 53)), data, "val", ks=(5,), batch_size=8)
     assert len(seen) > 1
     assert max(seen) <= 8 * 53
+
+
+def test_several_scorers_are_given_the_same_users(fixed):
+    data, score, asked = random_data(), torch.randn(37, 53), []
+
+    def first(user):
+        asked.append(user)
+        return score[user]
+
+    def second(user):
+        assert user is asked[-1]
+        return -score[user]
+
+    found = evaluate_scorers([first, second], data, batch_size=8)
+    assert len(asked) == 5
+    assert found == [evaluate(fixed(x), data, batch_size=8) for x in (score, -score)]
 
 
 def test_the_mode_of_the_model_is_restored(fixed):

@@ -1,5 +1,4 @@
 import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from crane_pyg.nn.models.crane_views import Views
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
 from crane_pyg.nn.residual import Residual
+from crane_pyg.nn.scorer import Quality, Scorer
 from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import low_rank, spectral_start
 from crane_pyg.nn.thinning_choice import choose_thinning
@@ -203,15 +203,15 @@ class CRANE(Recommender):
         to_user = self.user_item_graphs(data)[1]
         return self._taken((to_user.weight,), to_user.unweighted)
 
-    def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
+    def scorer(self, data: HeteroData) -> Scorer:
         own = super().scorer(data)
         return own if self.residual is None else self.residual(data, own)
 
-    def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
-        chosen = None
+    def calibrate(self, data: HeteroData, quality: Quality) -> float | None:
+        chosen, own = None, partial(super().scorer, data)
         if self.history_fit is not None and self.fold_in(data) is not None:
-            chosen = self.history_fit.calibrate(quality)
-        return chosen if self.residual is None else self.residual.calibrate(data, quality)
+            chosen = self.history_fit.calibrate(own, quality)
+        return chosen if self.residual is None else self.residual.calibrate(data, own(), quality)
 
     def views(self, data: HeteroData) -> Views:
         """Both views of all users and items.

@@ -14,6 +14,7 @@ from crane_pyg.nn.columns import Columns
 from crane_pyg.nn.fold_in import FoldIn
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.objectives import Objective, RankingName, RankingSettings
+from crane_pyg.nn.scorer import Quality, Scorer
 from crane_pyg.nn.user_item import user_item_graphs
 from crane_pyg.ops import CSRGraph
 from crane_pyg.ranges import check_arguments
@@ -200,7 +201,7 @@ class Recommender(nn.Module):
             return self.objective.ranking.scores(user, item)
         return user @ item.T
 
-    def scorer(self, data: HeteroData) -> Callable[[Tensor], Tensor]:
+    def scorer(self, data: HeteroData) -> Scorer:
         """How users score the whole catalogue; what all users share is computed here, once.
 
         Evaluation and recommendation rank by it. By default the embeddings' :meth:`scores`.
@@ -277,7 +278,7 @@ class Recommender(nn.Module):
             data: the graph.
         """
 
-    def calibrate(self, data: HeteroData, quality: Callable[[], float]) -> float | None:
+    def calibrate(self, data: HeteroData, quality: Quality) -> float | None:
         """Called once after training, with the best weights loaded.
 
         Here a model may choose what training does not learn, such as the weight of a score that it
@@ -285,7 +286,8 @@ class Recommender(nn.Module):
 
         Args:
             data: the graph.
-            quality: the validation score of the model as it stands.
+            quality: the validation scores of what could be ways to score, such as :meth:`scorer`
+                gives them.
 
         Returns:
             the validation score of what was chosen, ``None`` where there is nothing to choose.

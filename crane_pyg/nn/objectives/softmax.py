@@ -2,10 +2,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from crane_pyg.choices import check_choice
+from crane_pyg.nn.objectives.cross_entropy import CrossEntropy
 from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
 from crane_pyg.nn.objectives.negatives import Compared, Negatives, cost_of_rows
 from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity, Triplets
@@ -78,10 +78,9 @@ class SampledSoftmax(RankingLoss):
     def _cost(self, compared: Compared) -> Tensor:
         assert self.temperature is not None
         pos, neg, hidden, times = compared
-        logits = neg / self.temperature
+        if neg.dtype in (torch.float16, torch.bfloat16):
+            pos, neg = pos.float(), neg.float()
         if self.negatives == "batch" and not self.correction:
-            logits = logits + times.to(logits.dtype).log()
-        logits = logits.masked_fill(hidden, -torch.inf)
-        logits = torch.cat([(pos / self.temperature).unsqueeze(1), logits], dim=1)
-        target = torch.zeros(pos.numel(), dtype=torch.long, device=pos.device)
-        return F.cross_entropy(logits, target, reduction="none")
+            neg = neg + self.temperature * times.to(neg.dtype).log()
+        costs: Tensor = CrossEntropy.apply(pos, neg, hidden, 1 / self.temperature)  # type: ignore[no-untyped-call]
+        return costs

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
+from crane_pyg.nn import Residual
 from crane_pyg.nn.models import CRANE, crane
 from crane_pyg.nn.models.crane_settings import PAPER, PRESETS
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
@@ -266,12 +267,19 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
     user = torch.arange(24)
     own = model.scores(*model(checkerboard))
     torch.testing.assert_close(model.scorer(checkerboard)(user), own)
-    model.calibrate(checkerboard, lambda: -abs(float(model.residual.share) - 0.2))
+    tried = (0.0, *Residual.SHARES)
+
+    def quality(scorers):
+        shares = tried if len(scorers) == len(tried) else [0.2] * len(scorers)
+        return [-abs(share - 0.2) for share in shares]
+
+    model.calibrate(checkerboard, quality)
+    assert model.residual.share == torch.tensor(0.2)
     expected = model.residual(checkerboard, lambda user: own[user])(user)
     assert not torch.equal(expected, own)
     torch.testing.assert_close(model.scorer(checkerboard)(user), expected)
     bare = build(checkerboard, fit_users=False, residual=None)
-    assert bare.calibrate(checkerboard, lambda: 1.0) is None
+    assert bare.calibrate(checkerboard, quality) is None
 
 
 @pytest.mark.parametrize("chosen", ["cosine", "inner"])
