@@ -1,7 +1,11 @@
 """Cosine similarity of rows, shared by the graph and its weights."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 CHUNK = 1 << 24  # elements gathered at once: raw features are thousands of channels wide
 
@@ -16,11 +20,30 @@ def unit_rows(x: Tensor) -> Tensor:
         - **x** and **output:** ``[n, d]``
     """
     x = x.to(torch.float32 if x.dtype.itemsize < 4 else x.dtype)
-    peak = x.detach().abs().amax(dim=1, keepdim=True)  # [N, 1]
-    zero = peak == 0
-    x = x / peak.masked_fill(zero, 1)
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True).masked_fill(zero, 1)
-    return (x / norm).masked_fill(zero, 0)
+    unit: Tensor = _UnitRows.apply(x)  # type: ignore[no-untyped-call]
+    return unit
+
+
+class _UnitRows(torch.autograd.Function):
+    """Keeps the result alone for the backward pass, where autograd would keep each step to it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        peak = torch.linalg.vector_norm(x, torch.inf, dim=1, keepdim=True)  # [N, 1]
+        zero = peak == 0
+        peak.masked_fill_(zero, 1)
+        unit = x / peak
+        norm = torch.linalg.vector_norm(unit, dim=1, keepdim=True).masked_fill_(zero, 1)
+        unit.div_(norm)
+        ctx.save_for_backward(unit, norm, peak, zero)
+        return unit
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        unit, norm, peak, zero = ctx.saved_tensors
+        grad = torch.addcmul(grad, unit, (unit * grad).sum(dim=1, keepdim=True), value=-1)
+        return grad.div_(norm).div_(peak).masked_fill_(zero, 0)
 
 
 def edge_cosine(x: Tensor, edge_index: Tensor) -> Tensor:
@@ -39,7 +62,34 @@ def edge_cosine(x: Tensor, edge_index: Tensor) -> Tensor:
         - **x:** :math:`(N, F)`, **edge_index:** :math:`(2, E)`
         - **output:** :math:`(E)`, in the dtype of :obj:`x`
     """
-    unit, step = unit_rows(x), max(1, CHUNK // max(1, x.size(1)))
-    ends = zip(*(torch.split(index, step) for index in edge_index), strict=True)
-    cosine = torch.cat([(unit[src] * unit[dst]).sum(dim=1) for src, dst in ends])
+    cosine: Tensor = _Products.apply(unit_rows(x), edge_index)  # type: ignore[no-untyped-call]
     return cosine.to(x.dtype)
+
+
+class _Products(torch.autograd.Function):
+    """Inner products of the two ends of every edge; gathers some edges at a time, and anew in the
+    backward pass: the ends of all are many times as large as the rows themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, edge_index: Tensor) -> Tensor:
+        ctx.save_for_backward(x, edge_index)
+        parts = _some_edges(x, edge_index)
+        return torch.cat([x[src].mul_(x[dst]).sum(dim=1) for src, dst in parts])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        x, edge_index = ctx.saved_tensors
+        out, done = torch.zeros_like(x), 0
+        for src, dst in _some_edges(x, edge_index):
+            g = grad[done : done + src.numel()].unsqueeze(1)
+            for one, other in ((src, dst), (dst, src)):
+                out.index_put_((one,), x.index_select(0, other).mul_(g), accumulate=True)
+            done += src.numel()
+        return out, None
+
+
+def _some_edges(x: Tensor, edge_index: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    step = max(1, CHUNK // max(1, x.size(1)))
+    source, target = (torch.split(index, step) for index in edge_index)
+    return zip(source, target, strict=True)
