@@ -25,7 +25,7 @@ OPTIONAL = {
     "triton": ("triton", "attention in one kernel on CUDA, which is the default there"),
     "torch-cluster": ("torch_cluster", "neighbours in up to six channels, 2 to 20 times as fast"),
     "pyg-lib": ("pyg_lib", "the same where torch-cluster is missing"),
-    "faiss-cpu": ("faiss", "neighbours of 200,000 items and more, approximate (extra faiss)"),
+    "faiss-cpu": ("faiss", "neighbours of 50,000 items and more, approximate (extra faiss)"),
     "torch-sparse": ("torch_sparse", "layers that take a SparseTensor"),
     "matplotlib": ("matplotlib", "figures of compare, inspect and the paper (extra plot)"),
     "optuna": ("optuna", "tune (extra tune)"),

@@ -104,15 +104,16 @@ class RecursiveCrossModalAttention(torch.nn.Module):
         """
         masks = masks or {}
         self._check(xs, masks)
+        masks = {m: mask for m, mask in masks.items() if not mask.all()}
         xs = {m: _masked(xs[m], masks.get(m)) for m in self.channels}
         for round_ in range(self.num_rounds):
             rows = query if query is not None and round_ == self.num_rounds - 1 else slice(None)
             if self.normalize:
                 xs = {m: unit_rows(x).to(x.dtype) for m, x in xs.items()}
-            joint = self.lin_joint(torch.cat(list(xs.values()), dim=1))  # [n, sum of d_m]
+            joint = torch.cat(list(xs.values()), dim=1)  # [n, sum of d_m]
             out = {}
             for m, x in xs.items():
-                gathered = tanh_attention(x[rows], self.lin_anchor[m](joint), x, impl=self.impl)
+                gathered = tanh_attention(x[rows], self._anchor(m, joint), x, impl=self.impl)
                 if self.normalize:
                     count = masks[m].sum().clamp(min=1) if m in masks else max(1, x.size(0))
                     gathered = gathered / count
@@ -120,6 +121,11 @@ class RecursiveCrossModalAttention(torch.nn.Module):
                 out[m] = _masked(self._refine(m, gathered, x[rows]), mask)
             xs = out
         return torch.cat(list(xs.values()), dim=1)
+
+    def _anchor(self, modality: str, joint: Tensor) -> Tensor:
+        """Two linear maps as one, which spares what is between them: as large as all entities."""
+        weight = self.lin_anchor[modality].weight
+        return F.linear(joint, weight @ self.lin_joint.weight, weight @ self.lin_joint.bias)
 
     def _refine(self, modality: str, gathered: Tensor, x: Tensor) -> Tensor:
         refined = F.relu(self.lin_attn[modality](gathered))  # [num_query, d_m]
