@@ -47,7 +47,7 @@ from crane_pyg.training.steps import plan_steps
 
 MODELS: dict[str, dict[str, Any]] = {
     "lightgcn": {},
-    "crane": {"impl": "nystrom"},
+    "crane": {},
     "crane exact": {"impl": "auto"},
     "pyg": {},
 }

@@ -22,8 +22,8 @@ MODELS: dict[str, tuple[str, dict[str, Any], str]] = {
     "CRANE, Nyström": ("crane", {"impl": "nystrom"}, "float32"),
     "LightGCN": ("lightgcn", {}, "float32"),
     "FREEDOM": ("freedom", {}, "float32"),
-    "CRANE": ("crane", {}, "float32"),
-    "CRANE, TF32": ("crane", {}, "tf32"),
+    "CRANE": ("crane", {"impl": "auto"}, "float32"),
+    "CRANE, TF32": ("crane", {"impl": "auto"}, "tf32"),
 }
 TRACED = "CRANE"
 TRACE = "crane_trace.json.gz"

@@ -34,7 +34,7 @@ from crane_pyg.training.memory import peak_memory_mb, reset_peak_memory
 logger = logging.getLogger(__name__)
 
 RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
-    "CRANE, exact": ("crane", {}),
+    "CRANE, exact": ("crane", {"impl": "auto"}),
     "CRANE, Nyström": ("crane", {"impl": "nystrom"}),
     "FREEDOM": ("freedom", {}),
 }
