@@ -327,3 +327,20 @@ def test_seconds_to_the_best_epoch_leave_patience_out(monkeypatch, tmp_path, cap
     assert crane["seconds"] < crane["seconds_with_patience"]
     assert ease["seconds"] == ease["seconds_with_patience"] < crane["seconds"]
     assert "1.00 of CRANE's" in capsys.readouterr().out
+    assert len(crane["curve"]) == crane["epochs"]
+    assert crane["curve"] == sorted(crane["curve"], key=lambda point: point[0])
+
+
+def test_seconds_until_it_is_as_good_as_the_preset_at_its_best():
+    def row(model, seed, *curve):
+        return {"model": model, "seed": seed, "curve": curve}
+
+    rows = [
+        row("CRANE", 0, (1, 0.1), (2, 0.3), (3, 0.2)),
+        row("CRANE, preset bpr", 0, (5, 0.15), (9, 0.1)),
+        row("CRANE", 1, (1, 0.1)),
+        row("CRANE, preset bpr", 1, (5, 0.2)),
+        row("CRANE", 2, (1, 0.1)),
+        {"model": "EASE", "seed": 0},
+    ]
+    assert to_best.seconds_to_match(rows) == [2, float("inf")]
