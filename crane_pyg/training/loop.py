@@ -57,7 +57,8 @@ def fit(
 
     A :class:`~crane_pyg.nn.models.SolvedRecommender` solves where others descend, as often as it
     says. What a model chooses after training (:meth:`~crane_pyg.nn.models.Recommender.calibrate`)
-    it chooses on validation, too.
+    it chooses on validation, too: by the geometric mean of Recall and NDCG at the cut-off of
+    ``monitor``, for one of them alone is easily bought with the other.
 
     What is not given is as :func:`~crane_pyg.training.training_settings` has it for the model.
 
@@ -216,11 +217,13 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
 
-    def quality(scorers: Sequence[Scorer]) -> list[float]:
-        return [found[monitor] for found in evaluate_scorers(scorers, data, **ranking)]
+    cut_off = monitor.partition("@")[2]
 
-    chosen = model.calibrate(data, quality)
-    if chosen is not None:
-        shown.tell_chosen(chosen)
-        result.best_score = chosen
+    def quality(scorers: Sequence[Scorer]) -> list[float]:
+        found = evaluate_scorers(scorers, data, **ranking)
+        return [math.sqrt(x[f"Recall@{cut_off}"] * x[f"NDCG@{cut_off}"]) for x in found]
+
+    if model.calibrate(data, quality) is not None:
+        result.best_score = evaluate(model, data, **ranking)[monitor]
+        shown.tell_chosen(result.best_score)
     return result
