@@ -127,3 +127,24 @@ def test_a_callback_that_stopped_a_killed_run_stops_the_resumed_one(checkerboard
     result = fit(resumed, checkerboard, **SHORT, checkpoint=path, callback=callback)
     assert rows == result.history
     assert len(rows) == 3
+
+
+@pytest.mark.parametrize("monitor", ["Recall@20", "NDCG@10"])
+def test_what_is_chosen_afterwards_answers_for_recall_and_ndcg(checkerboard, monkeypatch, monitor):
+    told = []
+
+    def calibrate(model, data, quality):
+        told.extend(quality([model.scorer(data), lambda user: -model.scorer(data)(user)]))
+        model.user_embedding.weight.data.neg_()  # the choice, which is the worst
+        return 0.7
+
+    monkeypatch.setattr(LightGCN, "calibrate", calibrate)
+    model = build(checkerboard, LightGCN)
+    result = fit(model, checkerboard, monitor=monitor, **SHORT)
+    assert result.best_score == evaluate(model, checkerboard)[monitor]
+    model.user_embedding.weight.data.neg_()
+    cut_off = monitor.partition("@")[2]
+    found = evaluate(model, checkerboard)
+    expected = (found[f"Recall@{cut_off}"] * found[f"NDCG@{cut_off}"]) ** 0.5
+    assert told[0] == pytest.approx(expected)
+    assert told[1] != told[0]
