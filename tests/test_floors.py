@@ -19,7 +19,7 @@ FLOORS = (
     ("seals",),
     ("serving",),
     ("ops", "encoders"),
-    ("nn.kept", "nn.by_modality", "nn.columns", "nn.fold_in"),
+    ("nn.kept", "nn.by_modality", "nn.columns", "nn.fold_in", "nn.scorer"),
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),

@@ -4,7 +4,7 @@ from crane_pyg.training.by_degree import evaluate_by_degree
 from crane_pyg.training.callbacks import Callback, call_each
 from crane_pyg.training.defaults import TRAINING_DEFAULTS, TrainingSettings, training_settings
 from crane_pyg.training.epoch import build_optimizer, train_epoch
-from crane_pyg.training.evaluation import evaluate
+from crane_pyg.training.evaluation import evaluate, evaluate_scorers
 from crane_pyg.training.loop import fit
 from crane_pyg.training.metrics import DEFAULT_METRICS, Metric
 from crane_pyg.training.recommend import Recommendations, recommend
@@ -27,6 +27,7 @@ __all__ = [
     "call_each",
     "evaluate",
     "evaluate_by_degree",
+    "evaluate_scorers",
     "fit",
     "load_model",
     "open_tracker",

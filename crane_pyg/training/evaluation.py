@@ -93,6 +93,9 @@ def evaluate_scorers(
         scorers: as :meth:`~crane_pyg.nn.models.Recommender.scorer` gives them.
         data, split, protocol, ks, metrics, batch_size, max_users: as :func:`evaluate` takes them.
 
+    Shapes:
+        - **scorers:** users ``[B]`` to scores ``[B, N]`` each
+
     Returns:
         what :func:`evaluate` returns, of each.
 

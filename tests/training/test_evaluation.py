@@ -7,8 +7,7 @@ from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import evaluate
-from crane_pyg.training.evaluation import evaluate_scorers
+from crane_pyg.training import evaluate, evaluate_scorers
 
 
 def naive(score, truth, hidden, k):
