@@ -91,18 +91,16 @@ class Residual(torch.nn.Module):
             the validation score reached, that of the model without a residual at least.
         """
         self.reset_parameters()
-        alone: dict[float, float] = {}
-        best = {}
+        best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
         for l2 in self.L2S:
             self.linear.l2 = l2
             self.linear.solve(data)
             (score,) = quality([lambda user: _standardised(self.linear(data, user))])
-            if score < max(alone.values(), default=score):
+            if score > top:
+                best, top, weights = l2, score, self.linear.state_dict()
+            elif score < top:
                 break  # it has one peak
-            if score > max(alone.values(), default=-torch.inf):
-                best = {l2: self.linear.state_dict()}
-            alone[l2] = score
-        ((self.linear.l2, weights),) = best.items()
+        self.linear.l2 = best
         self.linear.load_state_dict(weights)
         shares = (0.0, *self.SHARES)
         found = dict(zip(shares, quality(self._mixes(data, own, shares)), strict=True))
