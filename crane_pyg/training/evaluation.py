@@ -20,6 +20,8 @@ EvaluationProtocol = Literal["strict", "mmrec"]
 HeldOutSplit = Literal["val", "test"]
 Monitor = Literal["Recall@20", "Recall@10", "NDCG@20", "NDCG@10"]
 
+_SCORES = 1 << 26  # held at once: 256 MB
+
 
 @torch.no_grad()
 def evaluate(
@@ -50,7 +52,7 @@ def evaluate(
             see :class:`~crane_pyg.training.metrics.ContentDiversity`; and ``'Coverage'``, the share
             of the catalogue that any of them was recommended. For the last three, what is left out
             of a ranking counts as recommended where a user has fewer items than the cut-off left.
-        batch_size: users ranked at a time; memory grows with ``batch_size`` times the items.
+        batch_size: users ranked at a time; of a large catalogue fewer, to bound memory.
         max_users: where more users have held-out items, that many drawn at random, always the same.
             (default: all)
 
@@ -171,20 +173,40 @@ def _rank(
     ):
         own = ranks.share(block.numel())
         here = (row >= own.start) & (row < own.stop)
-        place = row[here] - own.start, item[here]
-        asking = block[own]
+        place = torch.stack([row[here] - own.start, item[here]])
         found = []
-        for score_of in scorers:
-            with torch.no_grad():
-                score = score_of(asking)
-            score[place] = -torch.inf
-            value, index = (ranks.gather_shares(x, block.numel()) for x in score.topk(k))
+        for top in _tops(scorers, block[own], place, k, num_items):
+            value, index = (ranks.gather_shares(x, block.numel()) for x in top)
             finite &= (value < torch.inf).all()  # to topk NaN is greater than any number
             parts = (torch.split(x, batch_size) for x in (index, value))
             found.append(zip(*parts, strict=True))
         yield from map(list, zip(*found, strict=True))
     if not finite:
         raise ValueError("every score must be finite (got NaN or infinity: the model diverged)")
+
+
+@torch.no_grad()
+def _tops(
+    scorers: Sequence[Scorer], users: Tensor, hidden: Tensor, k: int, num_items: int
+) -> list[tuple[Tensor, Tensor]]:
+    """The highest scores and their items, of each scorer. Of a large catalogue few users are scored
+    at a time, but each by all scorers, which may share what they know of them."""
+    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in scorers]
+    step, (row, item) = max(1, _SCORES // num_items), hidden
+    for start, some in zip(itertools.count(0, step), torch.split(users, step), strict=False):
+        here = (row >= start) & (row < start + step)
+        for score_of, parts in zip(scorers, found, strict=True):
+            parts.append(_top(score_of, some, (row[here] - start, item[here]), k))
+    return [(torch.cat(value), torch.cat(index)) for value, index in (zip(*x) for x in found)]
+
+
+def _top(
+    score_of: Scorer, users: Tensor, hidden: tuple[Tensor, Tensor], k: int
+) -> tuple[Tensor, Tensor]:
+    score = score_of(users)
+    score[hidden] = -torch.inf
+    value, index = score.topk(k)
+    return value, index
 
 
 def held_out_edges(data: HeteroData, split: HeldOutSplit) -> Tensor:

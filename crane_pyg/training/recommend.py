@@ -50,7 +50,7 @@ def recommend(
         k: how many items.
         exclude: items that are not recommended to a user: ``'seen'``, those of all splits;
             ``'train'``, those of training; ``'none'``; or ``[2, E]`` pairs of user and item.
-        batch_size: users ranked at a time; memory grows with ``batch_size`` times the items.
+        batch_size: users ranked at a time; of a large catalogue fewer, to bound memory.
 
     Raises:
         ValueError: if a user or an item is unknown, ``exclude`` is none of these, or ``k`` is not

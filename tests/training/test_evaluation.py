@@ -7,7 +7,7 @@ from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.models import LightGCN
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import evaluate, evaluate_scorers
+from crane_pyg.training import evaluate, evaluate_scorers, evaluation
 
 
 def naive(score, truth, hidden, k):
@@ -35,7 +35,9 @@ def random_data(num_users=37, num_items=53, num_pairs=600):
 @pytest.mark.parametrize("protocol", ["strict", "mmrec"])
 @pytest.mark.parametrize("split", ["val", "test"])
 @pytest.mark.parametrize("batch_size", [1, 16, 1000])
-def test_metrics_equal_a_loop_over_users(fixed, split, protocol, batch_size):
+@pytest.mark.parametrize("held", [1, 200, 1 << 26])
+def test_metrics_equal_a_loop_over_users(fixed, monkeypatch, held, split, protocol, batch_size):
+    monkeypatch.setattr(evaluation, "_SCORES", held)
     data = random_data()
     score = torch.randn(37, 53)
     out = evaluate(fixed(score), data, split, protocol=protocol, ks=(3, 10), batch_size=batch_size)
@@ -73,6 +75,14 @@ def test_never_more_scores_than_one_block_of_users(fixed, monkeypatch):
     evaluate(fixed(torch.randn(37, 53)), data, "val", ks=(5,), batch_size=8)
     assert len(seen) > 1
     assert max(seen) <= 8 * 53
+
+
+def test_of_a_large_catalogue_few_users_are_scored_at_a_time(monkeypatch):
+    monkeypatch.setattr(evaluation, "_SCORES", 3 * 53)
+    data, score, asked = random_data(), torch.randn(37, 53), []
+    evaluate_scorers([lambda user: asked.append(user.numel()) or score[user]], data, batch_size=8)
+    assert max(asked) == 3
+    assert sum(asked) == data[USER_TO_ITEM].val_edge_label_index[0].unique().numel()
 
 
 def test_several_scorers_are_given_the_same_users(fixed):

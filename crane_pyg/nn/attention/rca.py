@@ -110,10 +110,9 @@ class RecursiveCrossModalAttention(torch.nn.Module):
             rows = query if query is not None and round_ == self.num_rounds - 1 else slice(None)
             if self.normalize:
                 xs = {m: unit_rows(x).to(x.dtype) for m, x in xs.items()}
-            joint = torch.cat(list(xs.values()), dim=1)  # [n, sum of d_m]
             out = {}
             for m, x in xs.items():
-                gathered = tanh_attention(x[rows], self._anchor(m, joint), x, impl=self.impl)
+                gathered = tanh_attention(x[rows], self._anchor(m, xs), x, impl=self.impl)
                 if self.normalize:
                     count = masks[m].sum().clamp(min=1) if m in masks else max(1, x.size(0))
                     gathered = gathered / count
@@ -122,10 +121,15 @@ class RecursiveCrossModalAttention(torch.nn.Module):
             xs = out
         return torch.cat(list(xs.values()), dim=1)
 
-    def _anchor(self, modality: str, joint: Tensor) -> Tensor:
-        """Two linear maps as one, which spares what is between them: as large as all entities."""
+    def _anchor(self, modality: str, xs: Mapping[str, Tensor]) -> Tensor:
+        """Two linear maps as one, a modality at a time, which spares what is between them and what
+        goes in: both as large as all entities."""
         weight = self.lin_anchor[modality].weight
-        return F.linear(joint, weight @ self.lin_joint.weight, weight @ self.lin_joint.bias)
+        out = weight @ self.lin_joint.bias
+        parts = torch.split(weight @ self.lin_joint.weight, [*self.channels.values()], dim=1)
+        for x, part in zip(xs.values(), parts, strict=True):
+            out = torch.addmm(out, x, part.T)
+        return out
 
     def _refine(self, modality: str, gathered: Tensor, x: Tensor) -> Tensor:
         refined = F.relu(self.lin_attn[modality](gathered))  # [num_query, d_m]
