@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from crane_pyg.nn.fusion import ConcatFusion, Fusion, ProjectedFusion, RCAFusion, Space, SumFusion
 from crane_pyg.nn.graphs import FrozenItemGraph, ItemGraph, LearnedItemGraph, RefreshedItemGraph
 from crane_pyg.nn.models import CRANE, FREEDOM, Recommender
-from crane_pyg.ops import CSRGraph, spmm
+from crane_pyg.ops import CSRGraph, csr_graph, spmm
 from crane_pyg.serving.rows import Rows
 
 JOINT = "content"  # of a fusion that leaves nothing of the single modalities
@@ -43,9 +43,35 @@ def item_graph_arrays(
         return None, {}, {}
     names, weight = edge_shares(model.item_graph, graph, data)
     start, index = graph.rowptr.long().numpy(), graph.col.numpy()
-    note = {"modalities": names, "fold_in_power": power}
+    content, arrays = _content_term(model, data)
+    note = {"modalities": names, "fold_in_power": power, "content": content}
     rows = {"graph": Rows(start, index, weight.numpy())}
-    return note, {"graph_source": torch.stack(layers).numpy()}, rows
+    return note, {"graph_source": torch.stack(layers).numpy(), **arrays}, rows
+
+
+@torch.no_grad()
+def _content_term(
+    model: Recommender, data: HeteroData
+) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    """What :func:`crane_pyg.serving.content_term.read_content_term` reads."""
+    if not isinstance(model, CRANE) or model.content_term is None:
+        return None, {}
+    term, arrays = model.content_term, {}
+    widths = [basis.vectors.size(1) for basis in term.basis.values()]
+    pairs = zip(term.basis.items(), torch.split(term.weight, widths), strict=True)
+    for number, ((m, basis), weight) in enumerate(pairs):
+        arrays[f"content_{number}_map"] = _without_neighbours(model, basis.vectors @ weight).numpy()
+        mean = term.units(data)[m].mean
+        if mean is not None:
+            arrays[f"content_{number}_mean"] = mean.numpy()
+    return {"modalities": [*term.basis], "center": term.units.center}, arrays
+
+
+def _without_neighbours(model: CRANE, item: Tensor) -> Tensor:
+    """What the encoder leaves of the embeddings of items that nobody took."""
+    graph = csr_graph(torch.empty(2, 0, dtype=torch.long), size=(1, item.size(0)))
+    found: Tensor = model.encoder(torch.zeros_like(item[:1]), item, (graph, graph.transpose()))[1]
+    return found
 
 
 def edge_shares(kind: ItemGraph, graph: CSRGraph, data: HeteroData) -> tuple[list[str], Tensor]:

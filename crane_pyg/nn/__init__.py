@@ -4,6 +4,8 @@ Models themselves are in :mod:`crane_pyg.nn.models`.
 """
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
+from crane_pyg.nn.content_choice import choose_content
+from crane_pyg.nn.content_term import ContentTerm
 from crane_pyg.nn.conv import (
     BipartiteConv,
     SemanticConv,
@@ -54,6 +56,7 @@ __all__ = [
     "BipartiteConv",
     "CollaborativeEncoder",
     "ConcatFusion",
+    "ContentTerm",
     "CosineContrastive",
     "DegreeThinning",
     "FrozenItemGraph",
@@ -79,6 +82,7 @@ __all__ = [
     "UserProfile",
     "WeightedSumConv",
     "bpr_loss",
+    "choose_content",
     "choose_similarity",
     "choose_thinning",
     "info_nce_loss",

@@ -26,15 +26,17 @@ def with_items(
         raise ValueError("items can be added to a model with vectors (got one without)")
     _check_ids(tables, ids)
     found = _by_item(tables, features, len(ids))
-    rows, passed, parts = [], [], []
+    rows, told, passed, parts = [], [], [], []
     for one in found:
         neighbours = tables.finder.find(one)
         if tables.graph is None:
             rows.append(neighbours.weight.sum(axis=1) @ vectors.raw_items(neighbours.item))
+            told.append(np.zeros_like(rows[-1]))  # its neighbours say for it what they say
             continue
         weight = neighbours.weight.sum(axis=1).astype(np.float32)
-        layers, row = tables.graph.gathered(neighbours.item, weight, neighbours.own)
-        rows.append(row)
+        layers, row = tables.graph.gathered(one, neighbours.item, weight, neighbours.own)
+        rows.append(layers[0] + row)
+        told.append(np.zeros_like(row) if tables.graph.fold_in_power is None else row)
         passed.append(layers)
         own = np.zeros((1, neighbours.weight.shape[1] + 1), np.float32)
         own[0, -1] = neighbours.own
@@ -52,27 +54,21 @@ def with_items(
         titles=_joined(tables.titles, titles, len(tables.item_ids), len(ids)),
         pictures=_joined(tables.pictures, pictures, len(tables.item_ids), len(ids)),
         taken=np.concatenate([tables.taken, np.zeros(len(ids), tables.taken.dtype)]),
-        vectors=_extended(vectors, np.stack(rows).astype(np.float32), tables),
+        vectors=_extended(vectors, *(np.stack(x).astype(np.float32) for x in (rows, told))),
         looks={m: look.extended(_look(look, m, found)) for m, look in tables.looks.items()},
         graph=graph,
         finder=tables.finder.extended(found),
     )
 
 
-def _extended(vectors: Vectors, rows: Array, tables: Tables) -> Vectors:
-    graph = tables.graph
-    if graph is None:  # its neighbours say for it what they say
-        history = vectors.fold_in.extended(np.zeros_like(rows))
-    else:
-        history = vectors.fold_in.extended(
-            rows if graph.fold_in_power is not None else np.zeros_like(rows)
-        )
+def _extended(vectors: Vectors, rows: Array, told: Array) -> Vectors:
+    """With items, and what they say of new users who take them."""
     unit = unit_rows(rows) if vectors.item_norm is not None else rows
     norm = vectors.item_norm
     if norm is not None:
         norm = np.concatenate([norm, np.linalg.norm(rows, axis=1).astype(np.float32)])
     item = np.concatenate([vectors.item, unit])
-    return replace(vectors, item=item, item_norm=norm, fold_in=history)
+    return replace(vectors, item=item, item_norm=norm, fold_in=vectors.fold_in.extended(told))
 
 
 def _look(look: Any, modality: str, found: Sequence[Features]) -> Array:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from crane_pyg.serving.artefact import Artefact
+from crane_pyg.serving.content_term import ContentTerm, read_content_term
 from crane_pyg.serving.rows import Array, Rows
 
 
@@ -28,6 +29,7 @@ class ItemGraph:
     edges: Rows
     source: Array
     fold_in_power: float | None
+    content: ContentTerm | None = None
 
     def parts(self, item: int) -> Array:
         """What an item has by each modality, ``[K, d]``."""
@@ -35,18 +37,23 @@ class ItemGraph:
         passed = np.asarray(self.source[-1][neighbour], dtype=np.float64)
         return np.asarray(weight[:, :-1].T @ passed)
 
-    def gathered(self, neighbour: Array, weight: Array, own: float) -> tuple[Array, Array]:
+    def gathered(
+        self, features: Mapping[str, Array], neighbour: Array, weight: Array, own: float
+    ) -> tuple[Array, Array]:
         """What an item has that is added later, without interactions.
 
         Args:
+            features: its own, by modality.
             neighbour: its neighbours, ``[n]``.
             weight: their weights, ``[n]``.
             own: the weight of the item among its own neighbours.
 
         Returns:
-            what each layer passes on of it, ``[L, d]``, and what the last one gives it, ``[d]``
+            what each layer passes on of it, ``[L, d]``, the first of which is its own embedding,
+            and what the last one gives it, ``[d]``
         """
-        layers = [np.zeros(self.source.shape[2], dtype=np.float32)]
+        start = np.zeros(self.source.shape[2], dtype=np.float32)
+        layers = [start if self.content is None else self.content.of(features)]
         for layer in self.source:
             layers.append(weight @ layer[neighbour] + np.float32(own) * layers[-1])
         return np.stack(layers[:-1]), layers[-1]
@@ -68,4 +75,5 @@ def read_item_graph(
     edges = artefact.rows("graph", num_items, num_items)
     artefact.array("graph_value", len(edges.index), len(note["modalities"]) + 1)
     source = artefact.array("graph_source", None, num_items, width)
-    return ItemGraph(tuple(note["modalities"]), edges, source, note["fold_in_power"])
+    content = read_content_term(artefact, note.get("content"))
+    return ItemGraph(tuple(note["modalities"]), edges, source, note["fold_in_power"], content)

@@ -10,10 +10,9 @@ from crane_pyg.serving.artefact import Artefact
 from crane_pyg.serving.attention import Attention, read_attention
 from crane_pyg.serving.content import Look
 from crane_pyg.serving.rows import Array
-from crane_pyg.serving.scoring import best, unit_rows
+from crane_pyg.serving.scoring import best, unit_feature, unit_rows
 
 Features = Mapping[str, Array]  # by modality [width]; those that the item has
-_ROUNDING = 1e-5  # what a row of length one may be off its own copy
 _K = 10
 
 
@@ -90,13 +89,8 @@ class LearnedNeighbours:
     def _encode(self, features: Features) -> list[Array]:
         xs = []
         for number, m in enumerate(self.modalities):
-            x = np.asarray(features[m], dtype=np.float32) if m in features else None
-            if x is not None:
-                x = x / max(float(np.linalg.norm(x)), 1e-12)
-                if self.means is not None:
-                    x = x - self.means[number]
-                    norm = float(np.linalg.norm(x))
-                    x = x / norm if norm >= _ROUNDING else x * 0
+            mean = None if self.means is None else self.means[number]
+            x = unit_feature(features[m], mean) if m in features else None
             if self.maps is not None:
                 width = self.maps[number].shape[1]
                 x = np.zeros(width, np.float32) if x is None else x @ self.maps[number]

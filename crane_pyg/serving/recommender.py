@@ -233,9 +233,9 @@ class Recommender(Names):
     ) -> Self:
         """The same shop with items that nobody has taken yet, ranked beside the others.
 
-        An item's vector is what the model's item graph gives an item without interactions; items
-        added are no neighbours that pass anything on. A model without such a graph gives it the
-        mean of its ten nearest by content.
+        An item's vector is what the model makes of an item without interactions, by its item graph
+        and its content term; to the items that were there an added one is no neighbour. A model
+        without such a graph gives it the mean of its ten nearest by content.
 
         Args:
             features: by modality ``[n, width]``, as the model was trained on them; a modality left

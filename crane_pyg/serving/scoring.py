@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Similarity = Literal["inner", "cosine", "logaddexp"]
+_ROUNDING = 1e-5  # what a row of length one may be off its own copy
 
 
 def unit_rows(x: Array) -> Array:
@@ -16,6 +17,23 @@ def unit_rows(x: Array) -> Array:
     x = x / np.where(peak == 0, 1, peak)
     norm = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
     return np.asarray(x / np.where(norm == 0, 1, norm))
+
+
+def unit_feature(x: Any, mean: Array | None) -> Array:
+    """A feature of length one and, where there is a mean, less that and of length one again; one
+    that is the very mean becomes zeros.
+
+    Args:
+        x: ``[width]``.
+        mean: ``[width]``.
+    """
+    x = np.asarray(x, dtype=np.float32)
+    x = x / max(float(np.linalg.norm(x)), 1e-12)
+    if mean is None:
+        return np.asarray(x)
+    x = x - mean
+    norm = float(np.linalg.norm(x))
+    return np.asarray(x / norm if norm >= _ROUNDING else x * 0)
 
 
 def pair_scores(user: Array, item: Array, similarity: Similarity, blocks: int) -> Array:

@@ -20,6 +20,9 @@ CRANES = [
     {"num_rounds": 2, "gain": True},
     {"normalize": False, "profile": "mean"},
     {"num_item_layers": 2, "ranking_similarity": "inner"},
+    {"content_term": True},
+    {"content_term": True, "center": False, "num_item_layers": 2, "semantic_profile": "sqrt"},
+    {"content_term": True, "act": "relu", "conv_weight": True, "readout": "last"},
 ]
 
 
@@ -52,6 +55,8 @@ def shop_of(gappy, tmp_path):
         small = {"embedding_dim": 8, "k": 4}
         small = {key: value for key, value in small.items() if key in MODELS[name].settings()}
         model = MODELS[name].from_settings(gappy, **small | settings).eval()
+        if getattr(model, "content_term", None) is not None:
+            torch.nn.init.normal_(model.content_term.weight)
         users, items = (
             [f"{kind} {n}" for n in range(size)] for kind, size in (("user", 24), ("item", 40))
         )
@@ -82,7 +87,9 @@ def test_a_copy_of_an_untaken_item_gets_its_vector(settings, item, shop_of, gapp
     found = found_without_twin(shop.tables.finder, features_of(gappy, item), item)
     total = np.abs(found.weight.sum(axis=1)).sum() + found.own
     weight = found.weight.sum(axis=1) / total
-    _, vector = shop.tables.graph.gathered(found.item, weight, found.own / total)
+    has = {m: x[0] for m, x in features_of(gappy, item).items() if x.any()}
+    layers, passed = shop.tables.graph.gathered(has, found.item, weight, found.own / total)
+    vector = layers[0] + passed
     expected = shop.tables.vectors.raw_item(item)
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(vector, expected, rtol=1e-5, atol=1e-6)

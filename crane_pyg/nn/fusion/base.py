@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -7,12 +6,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 
-from crane_pyg.nn.fusion.unit_features import UnitFeatures
-from crane_pyg.nn.kept import KeptFor
-from crane_pyg.ops import some_of
+from crane_pyg.nn.fusion.unit_features import UnitFeatures, UnitFeaturesOf
 from crane_pyg.schema import check_modalities
-
-_MOST_ROWS = 16_384  # that singular vectors are found from
 
 
 class Space(NamedTuple):
@@ -59,7 +54,7 @@ class Fusion(torch.nn.Module):
         self.modalities = dict(modalities)
         self.channels = channels
         self.center = center
-        self._units = {m: KeptFor[UnitFeatures]() for m in modalities}
+        self._units = UnitFeaturesOf(modalities, center)
         self.register_buffer("modality_share", torch.ones(len(modalities)))
 
     @property
@@ -95,23 +90,9 @@ class Fusion(torch.nn.Module):
             the features of each modality on their top singular vectors, ``[N, rank]``: what the
             modalities can be weighed by.
         """
-        return {m: x.project(self.singular_vectors(x).T) for m, x in self.units(data).items()}
-
-    def singular_vectors(self, x: UnitFeatures) -> Tensor:
-        """The top singular vectors, which keep cosines as well as any linear map to
-        :attr:`channels` can.
-
-        Those of 16,384 rows, drawn at random and always the same, where there are more.
-
-        Args:
-            x (UnitFeatures): features, ``[N, d_m]``.
-
-        Shapes:
-            - **output:** ``[d_m, rank]``, of rank :attr:`channels` or less
-        """
-        items = torch.arange(x.x.size(0), device=x.x.device)
-        rows = x.all() if items.numel() <= _MOST_ROWS else x.some(some_of(items, _MOST_ROWS))
-        return torch.svd_lowrank(rows, min(self.channels, *rows.shape))[2]
+        return {
+            m: x.project(x.singular_vectors(self.channels).T) for m, x in self.units(data).items()
+        }
 
     def masks(self, data: HeteroData) -> dict[str, Tensor]:
         """By modality ``[N]`` bool, false where an item lacks it."""
@@ -120,12 +101,7 @@ class Fusion(torch.nn.Module):
     def units(self, data: HeteroData) -> dict[str, UnitFeatures]:
         """By modality the features with rows of length one, or of zeros where the item lacks the
         modality or is its very mean."""
-        found = {}
-        for m, mask in self.masks(data).items():
-            x = data["item"][f"x_{m}"]
-            build = partial(UnitFeatures, x, mask, self.center)
-            found[m] = self._units[m]((x, mask), build)
-        return found
+        return self._units(data)
 
     def unit_features(self, data: HeteroData) -> dict[str, Tensor]:
         """By modality all rows of :meth:`units` at once, ``[N, d_m]``."""

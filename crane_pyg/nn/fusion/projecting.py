@@ -36,7 +36,7 @@ class ProjectingFusion(Fusion):
         """
         xs = {}
         for m, x in self.units(data).items():
-            basis = self.singular_vectors(x)
+            basis = x.singular_vectors(self.channels)
             xs[m] = x.project(basis.T)
             self.lin[m].weight.zero_()[: basis.size(1)] = basis.T
         return xs

@@ -1,12 +1,18 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from crane_pyg.nn.kept import KeptFor
+from crane_pyg.ops import some_of
 
 ROUNDING = 1e-5  # what a row of length one may be off its own copy
 _BLOCK = 1 << 26  # numbers that are prepared at once: 256 MB
+_MOST_ROWS = 16_384  # that singular vectors are found from
 
 
 class UnitFeatures:
@@ -61,19 +67,63 @@ class UnitFeatures:
         out: Tensor = _Projection.apply(weight, self)  # type: ignore[no-untyped-call]
         return out
 
+    def singular_vectors(self, rank: int) -> Tensor:
+        """The top singular vectors, which keep cosines as well as any linear map can.
+
+        Those of 16,384 rows, drawn at random and always the same, where there are more.
+
+        Args:
+            rank (int): how many; fewer where there are fewer.
+
+        Shapes:
+            - **output:** ``[d_m, rank]``
+        """
+        items = torch.arange(self.x.size(0), device=self.x.device)
+        rows = self.all() if items.numel() <= _MOST_ROWS else self.some(some_of(items, _MOST_ROWS))
+        return torch.svd_lowrank(rows, min(rank, *rows.shape))[2]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the rows: single precision at least."""
+        return torch.float32 if self.x.dtype.itemsize < 4 else self.x.dtype
+
     @property
     def _many(self) -> bool:
         return self.x.size(0) > self.rows
 
     def _prepare(self, x: Tensor, lacking: Tensor) -> Tensor:
-        x = x.to(torch.float32) if x.dtype.itemsize < 4 else x
         # In place on the one copy.
-        x = F.normalize(x, dim=1).masked_fill_(lacking, 0)
+        x = F.normalize(x.to(self.dtype), dim=1).masked_fill_(lacking, 0)
         if self.mean is not None:
             x.sub_(self.mean).masked_fill_(lacking, 0)
             norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
             x.div_(norm.masked_fill_(norm < ROUNDING, torch.inf))
         return x
+
+
+class UnitFeaturesOf:
+    """:class:`UnitFeatures` of each modality, built once per data.
+
+    Args:
+        modalities (dict): width of the features of each modality, by name.
+        center (bool): as :class:`UnitFeatures` takes it.
+    """
+
+    def __init__(self, modalities: Mapping[str, int], center: bool) -> None:
+        self.center = center
+        self._kept = {m: KeptFor[UnitFeatures]() for m in modalities}
+
+    def __call__(self, data: HeteroData) -> dict[str, UnitFeatures]:
+        """Those of ``data``, by modality.
+
+        Args:
+            data: ``data['item']`` has ``x_m`` and ``m_mask`` for each modality m.
+        """
+        found = {}
+        for m, kept in self._kept.items():
+            x, mask = data["item"][f"x_{m}"], data["item"][f"{m}_mask"]
+            found[m] = kept((x, mask), partial(UnitFeatures, x, mask, self.center))
+        return found
 
 
 class _Projection(torch.autograd.Function):

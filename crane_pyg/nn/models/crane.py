@@ -1,5 +1,4 @@
 import inspect
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,23 +9,23 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
+from crane_pyg.nn.content_term import ContentTerm
 from crane_pyg.nn.conv import ProfileAggregation, SemanticConv, UserProfile
 from crane_pyg.nn.encoder import CollaborativeEncoder
 from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.graphs import ItemGraph
 from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.kept import KeptFor
+from crane_pyg.nn.models.crane_choices import choose
 from crane_pyg.nn.models.crane_settings import PRESETS, CRANESettings
 from crane_pyg.nn.models.crane_views import Views
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.scorer import Quality, Scorer
-from crane_pyg.nn.similarity_choice import choose_similarity
-from crane_pyg.nn.spectral_start import low_rank, spectral_start
-from crane_pyg.nn.thinning_choice import choose_thinning
+from crane_pyg.nn.spectral_start import spectral_start
 from crane_pyg.ops import CSRGraph, distinct, unit_rows
-from crane_pyg.schema import modalities, sizes
+from crane_pyg.schema import sizes
 
 
 class CRANE(Recommender):
@@ -53,6 +52,7 @@ class CRANE(Recommender):
             :math:`\mathbf{h}` is zero. Its parameters are drawn anew with the model's own; what
             :meth:`~crane_pyg.nn.ItemGraph.warm_start` sets is for afterwards. (default: ``None``)
         num_item_layers (int): :math:`L_{II}`. (default: ``1``)
+        content_term (ContentTerm, optional): what features add to embeddings. (default: ``None``)
         semantic_profile (str, optional): :class:`~crane_pyg.nn.UserProfile` of eq. 16. Without it
             :math:`\mathbf{h}_u` is zero: what an item resembles says more of who takes it than of
             what they are, once the item's own embedding is passed on. (default: ``None``)
@@ -88,6 +88,7 @@ class CRANE(Recommender):
         encoder: CollaborativeEncoder | None = None,
         item_graph: ItemGraph | None = None,
         num_item_layers: int = 1,
+        content_term: ContentTerm | None = None,
         semantic_profile: ProfileAggregation | None = None,
         dual_fusion: bool = True,
         objective: Objective | None = None,
@@ -115,10 +116,9 @@ class CRANE(Recommender):
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.encoder = encoder or CollaborativeEncoder(embedding_dim)
         self.semantic_conv = SemanticConv()
-        self.semantic_profile = (
-            None if semantic_profile is None else UserProfile(semantic_profile, embedding_dim)
-        )
+        self.semantic_profile = semantic_profile and UserProfile(semantic_profile, embedding_dim)
         self.item_graph = item_graph
+        self.content_term = content_term
         self.history_fit = history_fit
         self.residual = residual
         self.semantic_embedding = None if dual_fusion else Embedding(num_items, embedding_dim)
@@ -141,23 +141,16 @@ class CRANE(Recommender):
         Raises:
             ValueError: if a setting has a value that it cannot have, or ``data`` lacks a modality.
         """
-        flat = CRANESettings(**settings)
-        resolved: dict[str, Any] = {}
-        vectors = None
-        if flat.ranking == "softmax" and flat.ranking_similarity == "auto":
-            vectors = low_rank(data, flat.embedding_dim)
-            resolved = {"ranking_similarity": choose_similarity(data, vectors=vectors)}
-        if flat.drop_edge == "auto":
-            resolved["drop_edge"] = choose_thinning(data)
-        flat = replace(flat, **resolved)
-        model = cls(*sizes(data), **flat.arguments(modalities(data), data["item"].num_nodes))
+        chosen = choose(CRANESettings(**settings), data)
+        flat = chosen.settings
+        model = cls(*sizes(data), **chosen.arguments)
+        model.resolved = chosen.by_data
         if flat.warm_start and model.item_graph is not None:
             model.item_graph.warm_start(data)
-        model.resolved = resolved
         if flat.spectral_start:
             tables = model.user_embedding.weight, model.item_embedding.weight
             similarity = model.objective.ranking.similarity
-            spectral_start(*tables, data, similarity=similarity, vectors=vectors)
+            spectral_start(*tables, data, similarity=similarity, vectors=chosen.vectors)
         return model
 
     @classmethod
@@ -169,7 +162,8 @@ class CRANE(Recommender):
             if table is not None:
                 torch.nn.init.xavier_uniform_(table.weight)
         self.encoder.reset_parameters()
-        for part in (self.semantic_profile, self.item_graph, self.history_fit, self.residual):
+        parts = (self.semantic_profile, self.item_graph, self.content_term)
+        for part in (*parts, self.history_fit, self.residual):
             if part is not None:
                 part.reset_parameters()
 
@@ -223,7 +217,7 @@ class CRANE(Recommender):
             - **output:** ``[M, d]`` of users, ``[N, d]`` of items
         """
         graphs = self.user_item_graphs(data)
-        e_user, e_item = self.encoder(self.user_embedding.weight, self._own(graphs), graphs)
+        e_user, e_item = self.encoder(self.user_embedding.weight, self._own(data), graphs)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar = self.columns.graph(self.item_graph(data))
@@ -247,15 +241,21 @@ class CRANE(Recommender):
         mixes = profile.profile == "attention"  # others go column by column
         return self.columns.across(of, h_item) if mixes else of(h_item)
 
-    def _own(self, graphs: tuple[CSRGraph, CSRGraph]) -> Tensor:
-        """The items' embeddings. One that nobody took has none: it is what its neighbours are."""
-        source = (graphs[0].weight,)
-        unseen = self._unseen(source, lambda: (graphs[0].in_degree == 0).nonzero().view(-1))
-        return self.item_embedding.weight.index_fill(0, unseen, 0)
+    def _own(self, data: HeteroData) -> Tensor:
+        """The items' embeddings. One that nobody took has none: it is what its neighbours are, and
+        what its content says."""
+        to_item = self.user_item_graphs(data)[0]
+        source = (to_item.weight,)
+        unseen = self._unseen(source, lambda: (to_item.in_degree == 0).nonzero().view(-1))
+        own = self.item_embedding.weight.index_fill(0, unseen, 0)
+        if self.content_term is None:
+            return own
+        weight = self.columns.own(self.content_term.weight)
+        return torch.addmm(own, self.content_term.coordinates(data), weight)
 
     def fold_in(self, data: HeteroData) -> FoldIn | None:
         graphs = self.user_item_graphs(data)
-        e = self.encoder.fold_in(self.user_embedding.weight, self._own(graphs), graphs)
+        e = self.encoder.fold_in(self.user_embedding.weight, self._own(data), graphs)
         if self.semantic_profile is None:
             return None if e is None else FoldIn([FoldInTerm(e, 0, 0.5)])
         apart, power = self.semantic_embedding is not None, self.semantic_profile.power
@@ -295,6 +295,6 @@ class CRANE(Recommender):
             f"{self.__class__.__name__}({self.user_embedding.num_embeddings}, "
             f"{self.item_embedding.num_embeddings}, {self.user_embedding.embedding_dim}, "
             f"num_layers={len(self.encoder.convs)}, num_item_layers={self.num_item_layers}, "
-            f"item_graph={self.item_graph}, history_fit={self.history_fit}, "
-            f"residual={self.residual})"
+            f"item_graph={self.item_graph}, content_term={self.content_term}, "
+            f"history_fit={self.history_fit}, residual={self.residual})"
         )

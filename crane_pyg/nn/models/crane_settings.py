@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from crane_pyg.nn.content_term import ContentTerm
 from crane_pyg.nn.conv import ProfileAggregation
 from crane_pyg.nn.encoder import CollaborativeEncoder, Readout
 from crane_pyg.nn.fusion import FUSIONS, Fusion, FusionName, RCAFusion
@@ -90,6 +91,10 @@ class CRANESettings(RankingSettings):
             initialisation throughout. (default: ``True``)
         spectral_start: start the embeddings from the interactions' singular vectors, see
             :func:`~crane_pyg.nn.spectral_start`. (default: ``True``)
+        content_term: whether items' features add to their embeddings, see
+            :class:`~crane_pyg.nn.ContentTerm`; ``'auto'`` leaves it to the data, see
+            :func:`~crane_pyg.nn.choose_content`. The paper has features choose neighbours alone.
+            (default: ``'auto'``)
         fit_users: whether users' vectors may be fitted to what they took once the model is trained,
             where that is better on validation, see :class:`~crane_pyg.nn.HistoryFit`.
             (default: ``True``)
@@ -132,12 +137,14 @@ class CRANESettings(RankingSettings):
     impl: AttentionImpl = "nystrom"
     warm_start: bool = True
     spectral_start: bool = True
+    content_term: bool | Literal["auto"] = "auto"
     fit_users: bool = True
     residual: ResidualName | None = "ease-local"
     only_modalities: list[str] | None = None
 
     def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
-        """What the constructor of :class:`~crane_pyg.nn.models.CRANE` takes beside the sizes.
+        """What the constructor of :class:`~crane_pyg.nn.models.CRANE` takes beside the sizes and
+        the content term, see :meth:`content_of`.
 
         Args:
             modalities: width of the features of each modality, by name.
@@ -177,13 +184,32 @@ class CRANESettings(RankingSettings):
             thinning=thinning,
         )
 
+    def content_of(self, modalities: Mapping[str, int]) -> ContentTerm | None:
+        """What features may add to embeddings, for the modalities that the model reads; ``None``
+        where it reads none, or :attr:`content_term` says no.
+
+        Args:
+            modalities: width of the features of each modality, by name.
+
+        Raises:
+            ValueError: as :meth:`arguments` does.
+        """
+        used = self._used(modalities)
+        if self.fusion is None or not used or not self.content_term:
+            return None
+        return ContentTerm(used, self.embedding_dim, center=self.center)
+
+    def _used(self, modalities: Mapping[str, int]) -> dict[str, int]:
+        if self.only_modalities is None:
+            return dict(modalities)
+        if not set(self.only_modalities) <= set(modalities):
+            raise ValueError(
+                f"only_modalities must be some of {[*modalities]} (got {self.only_modalities})"
+            )
+        return {m: d for m, d in modalities.items() if m in self.only_modalities}
+
     def _item_graph(self, modalities: Mapping[str, int], num_items: int) -> ItemGraph | None:
-        if self.only_modalities is not None:
-            if not set(self.only_modalities) <= set(modalities):
-                raise ValueError(
-                    f"only_modalities must be some of {[*modalities]} (got {self.only_modalities})"
-                )
-            modalities = {m: d for m, d in modalities.items() if m in self.only_modalities}
+        modalities = self._used(modalities)
         if self.fusion is None:
             return None
         graph = LearnedItemGraph(self._fusion(modalities), self.k, loop=self.loop)
@@ -221,6 +247,7 @@ BPR: dict[str, Any] = {
     "ranking": "bpr",
     "l2": 1e-3,
     "spectral_start": False,
+    "content_term": False,
     "fit_users": False,
     "residual": None,
     "impl": "auto",

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import Residual
-from crane_pyg.nn.models import CRANE, crane
+from crane_pyg.nn.models import CRANE, crane_choices
 from crane_pyg.nn.models.crane_settings import PAPER, PRESETS
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
 from crane_pyg.training import load_model, save_model
@@ -34,7 +34,10 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
     lap = a / (deg_user.view(-1, 1) * deg_item).sqrt().clamp(min=1e-30)
     state = model.state_dict()
 
-    e_user, e_item = [state["user_embedding.weight"]], [state["item_embedding.weight"]]
+    own = state["item_embedding.weight"]
+    if model.content_term is not None:
+        own = own + _content(data, state)
+    e_user, e_item = [state["user_embedding.weight"]], [own]
     for layer in range(2):  # eq. 3-4
         w = torch.eye(6, dtype=torch.double)
         if weight:
@@ -86,10 +89,24 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
     return e_user + h_user, e_item + h_item  # eq. 17
 
 
+def _content(data, state):
+    """Centred features on the singular vectors, through the learned map."""
+    found = []
+    for m in ("textual", "visual"):
+        x = F.normalize(data["item"][f"x_{m}"], dim=1)
+        x = F.normalize(x - x.mean(0), dim=1)
+        found.append(x @ state[f"content_term.basis.{m}.vectors"])
+    return torch.cat(found, 1) @ state["content_term.weight"]
+
+
 @pytest.mark.parametrize(
     ("options", "oracle"),
     [
-        ({"num_rounds": 3}, {"rounds": 3, "readout": "mean", "profile": None, "normalize": True}),
+        ({"content_term": True}, {"readout": "mean", "profile": None, "normalize": True}),
+        (
+            {"content_term": False, "num_rounds": 3},
+            {"rounds": 3, "readout": "mean", "profile": None, "normalize": True},
+        ),
         (SEMANTIC | {"beta": 0.1}, {"readout": "mean", "profile": "sqrt", "normalize": True}),
         (
             PAPER | {"k": 3, "drop_edge": None, "num_rounds": 2},
@@ -108,8 +125,12 @@ def dense(model, data, *, rounds, readout, profile, normalize, center, weight, a
 def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
     data = _double(checkerboard)
     model = build(data, **options).double().eval()
+    if model.content_term is not None:
+        model.content_term.weight.data.normal_()
     expected = dense(
-        model, data, **{"rounds": 1, "center": True, "weight": False, "act": False} | oracle
+        model,
+        data,
+        **{"rounds": 1, "center": True, "weight": False, "act": False} | oracle,
     )
     for found, wanted in zip(model(data), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
@@ -119,11 +140,11 @@ def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
 def test_whether_edges_are_dropped_is_left_to_the_data_and_saved(
     checkerboard, tmp_path, monkeypatch, chosen
 ):
-    monkeypatch.setattr(crane, "choose_thinning", lambda data: chosen)
+    monkeypatch.setattr(crane_choices, "choose_thinning", lambda data: chosen)
     model = build(checkerboard)
     assert (model.encoder.thinning and model.encoder.thinning.mode) == chosen
     save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
-    monkeypatch.delattr(crane, "choose_thinning")
+    monkeypatch.delattr(crane_choices, "choose_thinning")
     loaded = load_model(tmp_path / "model.safetensors", checkerboard)
     assert repr(loaded.encoder) == repr(model.encoder)
 
@@ -286,17 +307,45 @@ def test_the_residual_is_added_once_training_is_over(checkerboard):
 def test_what_it_compares_by_is_left_to_the_data_and_saved(
     checkerboard, tmp_path, monkeypatch, chosen
 ):
-    monkeypatch.setattr(crane, "choose_similarity", lambda data, vectors: chosen)
+    monkeypatch.setattr(crane_choices, "choose_similarity", lambda data, vectors: chosen)
     model = build(checkerboard)
     assert model.objective.ranking.similarity == chosen
     save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
     monkeypatch.undo()
-    monkeypatch.delattr(crane, "choose_similarity")
+    monkeypatch.delattr(crane_choices, "choose_similarity")
     loaded = load_model(tmp_path / "model.safetensors", checkerboard)
     assert loaded.objective == model.objective
     bpr = build(checkerboard, ranking="bpr")  # has nothing to choose
     assert bpr.objective.ranking.similarity == "inner"
     assert "ranking_similarity" not in bpr.resolved
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_whether_content_adds_to_embeddings_is_left_to_the_data_and_saved(
+    checkerboard, tmp_path, monkeypatch, chosen
+):
+    monkeypatch.setattr(crane_choices, "choose_content", lambda *_: chosen)
+    model = build(checkerboard)
+    assert (model.content_term is not None) == model.resolved["content_term"] == chosen
+    if chosen:
+        model.content_term.weight.data.normal_()
+    save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
+    monkeypatch.undo()
+    monkeypatch.delattr(crane_choices, "choose_content")
+    loaded = load_model(tmp_path / "model.safetensors", checkerboard)
+    for found, wanted in zip(loaded(checkerboard), model.eval()(checkerboard), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_without_an_item_graph_content_adds_nothing(checkerboard):
+    model = build(checkerboard, fusion=None)
+    assert model.content_term is None
+    assert model.resolved["content_term"] is False
+
+
+def test_content_of_the_modalities_that_are_used(checkerboard):
+    model = build(checkerboard, content_term=True, only_modalities=["visual"])
+    assert [*model.content_term.basis] == ["visual"]
 
 
 @pytest.mark.parametrize("spectral_start", [True, False])
@@ -427,10 +476,11 @@ def test_presets_are_table_3(checkerboard):
 
 
 def test_repr(checkerboard):
-    assert repr(build(checkerboard)) == (
+    assert repr(build(checkerboard, content_term=True)) == (
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
         "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
+        "content_term=ContentTerm({'textual': 5, 'visual': 12}, 6), "
         "history_fit=HistoryFit(steps=0), residual=Residual(LocalEASE, share=0))"
     )
 

@@ -18,7 +18,7 @@ def arguments(**settings):
 def test_the_defaults_are_those_of_the_constructor():
     flat = arguments(fusion=None)
     parameters = inspect.signature(CRANE).parameters
-    assert set(flat) == set(parameters) - {"num_users", "num_items"}
+    assert set(flat) == set(parameters) - {"num_users", "num_items", "content_term"}
     for name in ("embedding_dim", "num_item_layers", "semantic_profile", "dual_fusion", "graph_lr"):
         assert flat[name] == parameters[name].default
     model = CRANE(3, 4)
