@@ -36,10 +36,6 @@ class ContentTerm(Module):
     Raises:
         ValueError: if there is no modality.
 
-    Shapes:
-        - **data['item']:** ``x_m`` ``[N, d_m]`` and ``m_mask`` ``[N]`` bool
-        - **output:** ``[N, d]``
-
     Examples:
         >>> from crane_pyg.datasets import SyntheticMultimodal
         >>> from crane_pyg.nn import ContentTerm
@@ -84,6 +80,16 @@ class ContentTerm(Module):
         self._coordinates.clear()
 
     def forward(self, data: HeteroData) -> Tensor:
+        """The term of all items.
+
+        Args:
+            data: the graph; ``data['item']`` has ``x_m`` and ``m_mask`` for each modality m.
+
+        Shapes:
+            - **data['item']:** ``x_m`` ``[N, d_m]``, of which only the directions of rows matter,
+              and ``m_mask`` ``[N]`` bool, false where an item lacks the modality
+            - **output:** ``[N, d]``
+        """
         return self.coordinates(data) @ self.weight
 
     @torch.no_grad()
