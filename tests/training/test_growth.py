@@ -27,7 +27,7 @@ def test_a_grown_model_ranks_on(name, checkerboard):
     small = {key: value for key, value in small.items() if key in MODELS[name].settings()}
     old = MODELS[name].from_settings(before, **small)
     fit(old, before, epochs=2, batch_size=32, progress=False)
-    new = MODELS[name].skeleton(after, **small)
+    new = MODELS[name].skeleton(after, **small | dict(old.resolved))
     grow(old, new, (14, 20), after)
     state, kept = new.state_dict(), old.state_dict()
     for key in ("user_embedding.weight", "item_embedding.weight"):
@@ -42,7 +42,7 @@ def test_a_grown_model_ranks_on(name, checkerboard):
 def test_new_rows_are_what_fold_in_and_content_say():
     before, after = made_of(14, 20), made_of(17, 24)
     old = MODELS["crane"].from_data(before, embedding_dim=8, k=3)
-    new = MODELS["crane"].skeleton(after, embedding_dim=8, k=3)
+    new = MODELS["crane"].skeleton(after, embedding_dim=8, k=3, **old.resolved)
     grow(old, new, (14, 20), after)
     assert not new.user_embedding.weight[14:].any()
     rows = new.item_embedding.weight
