@@ -23,7 +23,7 @@ FLOORS = (
     ("nn.conv", "nn.attention", "nn.objectives", "transforms"),
     ("datasets", "nn.user_item", "nn.item_features"),
     ("nn.fusion", "nn.linear", "nn.spectral_start"),
-    ("nn.residual", "nn.content_term", "nn.validation_folds", "nn.thinning_choice"),
+    ("nn.residual", "nn.content_term", "nn.low_rank_ranking", "nn.thinning_choice"),
     ("nn.graphs", "nn.similarity_choice", "nn.content_choice"),
     ("nn.encoder",),
     ("nn",),

@@ -2,9 +2,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.nn.low_rank_ranking import compared, ndcg_of_folds, standard_error
 from crane_pyg.nn.objectives import Similarity
 from crane_pyg.nn.spectral_start import low_rank
-from crane_pyg.nn.validation_folds import compared, ndcg_of_folds, standard_error
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from crane_pyg.datasets import build_hetero_data
-from crane_pyg.nn import choose_similarity, similarity_choice, validation_folds
+from crane_pyg.nn import choose_similarity, low_rank_ranking, similarity_choice
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
 
@@ -80,7 +80,7 @@ def test_without_validation_it_is_cosines():
 def test_of_many_users_some_count(monkeypatch, seed):
     data = drawn(seed)
     both = vectors(seed, data, 0.5)
-    monkeypatch.setattr(validation_folds, "_MOST_USERS", 9)
+    monkeypatch.setattr(low_rank_ranking, "_MOST_USERS", 9)
     found = choose_similarity(data, k=5, vectors=both)
     held_out = data[USER_TO_ITEM].val_edge_label_index
     kept = torch.isin(held_out[0], some_of(held_out[0].unique(), 9))
