@@ -91,18 +91,6 @@ def log_ranks(data: HeteroData, user: Tensor, item: Tensor, most_users: int = 20
     return torch.cat(found)
 
 
-def standard_error(x: Tensor) -> Tensor:
-    """Of the mean.
-
-    Args:
-        x (Tensor): numbers.
-
-    Shapes:
-        - **x:** ``[n]``
-    """
-    return x.std() / x.numel() ** 0.5
-
-
 def _users(data: HeteroData, most: int) -> Tensor:
     """Those with validation items, or some of them."""
     held_out = data[USER_TO_ITEM].get("val_edge_label_index")

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.nn.low_rank_ranking import compared, ndcg_of_folds, standard_error
+from crane_pyg.nn.low_rank_ranking import compared, ndcg_of_folds
 from crane_pyg.nn.objectives import Similarity
 from crane_pyg.nn.spectral_start import low_rank
 
@@ -46,4 +46,5 @@ def choose_similarity(
     if found is None:
         return "cosine"
     gain = found[0] - found[1]
-    return "inner" if gain.mean() > 2 * standard_error(gain) else "cosine"
+    error = gain.std() / gain.numel() ** 0.5
+    return "inner" if gain.mean() > 2 * error else "cosine"
