@@ -109,7 +109,6 @@ def product_share(model: Recommender, data: HeteroData, speed: float) -> float:
 def measure(interactions: int, name: str, width: int, threads: int) -> dict[str, Any]:
     """Of one model at one size; runs in a process that did nothing else."""
     torch.set_num_threads(threads)
-    keep_freed_memory()
     data = draw(interactions, width)
     record: dict[str, Any] = {"interactions": interactions, "model": name, "width": width}
     record |= {"train_interactions": data[USER_TO_ITEM].num_edges, **machine(torch.device("cpu"))}
@@ -118,6 +117,7 @@ def measure(interactions: int, name: str, width: int, threads: int) -> dict[str,
     begin = time.perf_counter()
     model = construct_model(name.split()[0], data, MODELS[name], 0)
     record["start_s"] = time.perf_counter() - begin
+    keep_freed_memory()  # as training does, once the model is there
     batch = TRAINING_DEFAULTS.batch_size
     plan = plan_steps(data[USER_TO_ITEM].num_edges, batch, TRAINING_DEFAULTS.steps_per_epoch)
     sampler = TimedSampler(data, plan.batch_size, 1 + STEPS)

@@ -11,7 +11,7 @@ from crane_pyg.nn.kept import KeptFor
 from crane_pyg.ops import some_of
 
 ROUNDING = 1e-5  # what a row of length one may be off its own copy
-_BLOCK = 1 << 26  # numbers that are prepared at once: 256 MB
+_BLOCK = 1 << 24  # numbers that are prepared at once: 64 MB
 _MOST_ROWS = 16_384  # that singular vectors are found from
 
 

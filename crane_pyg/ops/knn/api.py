@@ -29,6 +29,7 @@ _IMPLS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
 }
 
 APPROXIMATE_FROM = 50_000  # items: of 64,000 all pairs take three times as long, and it grows
+_ROWS = 1 << 16  # whose neighbours are gathered at once
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def knn_graph(
     check_choice("impl", impl, Impl)
     _validate(x, mask, query)
     item = torch.arange(x.size(0), device=x.device) if mask is None else mask.nonzero().view(-1)
-    if mask is not None:
+    if item.numel() < x.size(0):
         x = x[item]
     _validate_k(k, x.size(0))
     asking = torch.arange(x.size(0), device=x.device)
@@ -137,9 +138,13 @@ def _by_similarity(unit: Tensor, query: Tensor, neighbour: Tensor) -> Tensor:
     Matrix products round differently from one library, or corner of a matrix, to the next;
     sums along a row are alike for all, so that duplicates tie.
     """
-    neighbour, own = neighbour.sort(dim=1).values, unit[query]
-    sim = torch.stack([(own * unit[j]).sum(dim=1) for j in neighbour.unbind(dim=1)], dim=1)
-    return neighbour.gather(1, sim.argsort(dim=1, descending=True, stable=True))
+    parts = (torch.split(index, _ROWS) for index in (query, neighbour.sort(dim=1).values))
+    ordered = []
+    for rows, near in zip(*parts, strict=True):
+        own = unit[rows]
+        sim = torch.stack([(own * unit[j]).sum(dim=1) for j in near.unbind(dim=1)], dim=1)
+        ordered.append(near.gather(1, sim.argsort(dim=1, descending=True, stable=True)))
+    return torch.cat(ordered)
 
 
 def _validate(x: Tensor, mask: Tensor | None, query: Tensor | None) -> None:

@@ -71,7 +71,8 @@ def test_five_points_on_a_fan_with_loops(impl):
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (63, 5), (100, 99), (257, 10)])
-def test_blocked_matches_brute_force(block_rows, n, k, rows, loop):
+def test_blocked_matches_brute_force(block_rows, monkeypatch, n, k, rows, loop):
+    monkeypatch.setattr(api_module, "_ROWS", rows)
     x = random_rows(n)
     block_rows(rows, n)
     assert torch.equal(knn_graph(x, k, loop=loop, impl="blocked"), brute_force(x, k, loop))
