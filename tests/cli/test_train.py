@@ -151,8 +151,8 @@ def test_settings_reach_the_model(capsys, tmp_path):
     data = load_dataset("tiny")[0]
     model = load_model(tmp_path / "model.safetensors", data)
     assert repr(model) == (
-        "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None, history_fit=None, "
-        "residual=None)"
+        "CRANE(300, 200, 8, num_layers=1, num_item_layers=1, item_graph=None, content_term=None, "
+        "history_fit=None, residual=None)"
     )
     assert model.encoder.readout == "last"
 
