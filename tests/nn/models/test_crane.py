@@ -8,7 +8,8 @@ from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import Residual
 from crane_pyg.nn.models import CRANE
 from crane_pyg.nn.models.crane_settings import PRESETS
-from tests.nn.models.small_crane import SEMANTIC, batch, build
+from tests.nn.models.small_crane import SEMANTIC, build
+from tests.nn.models.small_data import batch
 
 
 def test_branches_apart_add_up_their_scores(checkerboard):

@@ -1,14 +1,13 @@
 """CRANE beside its equations, written out with dense matrices."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
 
 from crane_pyg.nn.models.crane_settings import PAPER
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
-from tests.nn.models.small_crane import SEMANTIC, batch, build
+from tests.nn.models.small_crane import SEMANTIC, build
+from tests.nn.models.small_data import as_double, batch
 
 
 def dense(model, data, *, rounds, readout, profile, normalize, center, weight, act):
@@ -110,7 +109,7 @@ def _content(data, state):
     ],
 )
 def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
-    data = _double(checkerboard)
+    data = as_double(checkerboard)
     model = build(data, **options).double().eval()
     if model.content_term is not None:
         model.content_term.weight.data.normal_()
@@ -121,13 +120,6 @@ def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
     )
     for found, wanted in zip(model(data), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
-
-
-def _double(data):
-    data = copy.copy(data)
-    for m in ("visual", "textual"):
-        data["item"][f"x_{m}"] = data["item"][f"x_{m}"].double()
-    return data
 
 
 def test_loss_by_hand(checkerboard):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tests.nn.models.small_crane import batch, build
+from tests.nn.models.small_crane import build
+from tests.nn.models.small_data import batch
 
 
 def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):

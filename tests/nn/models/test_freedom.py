@@ -7,23 +7,12 @@ import torch.nn.functional as F
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import LearnedItemGraph, RCAFusion, RefreshedItemGraph
 from crane_pyg.nn.models import FREEDOM
+from tests.nn.models.small_data import as_double, batch
 
 
 def build(data, **kwargs):
     torch.manual_seed(0)
     return FREEDOM.from_data(data, **{"embedding_dim": 6, "k": 3} | kwargs)
-
-
-def batch(data):
-    edge_index = data["user", "interacts", "item"].edge_index[:, 3:11]
-    return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
-
-
-def as_double(data):
-    data = copy.copy(data)
-    for m in ("visual", "textual"):
-        data["item"][f"x_{m}"] = data["item"][f"x_{m}"].double()
-    return data
 
 
 def dense(model, data, edge_index, num_item_layers=1):

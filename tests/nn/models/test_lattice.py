@@ -7,23 +7,12 @@ import torch.nn.functional as F
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn.graphs import frozen, latent
 from crane_pyg.nn.models import LATTICE
+from tests.nn.models.small_data import as_double, batch
 
 
 def build(data, **kwargs):
     torch.manual_seed(0)
     return LATTICE.from_data(data, **{"embedding_dim": 6, "feature_dim": 4, "k": 3} | kwargs)
-
-
-def batch(data):
-    edge_index = data["user", "interacts", "item"].edge_index[:, 3:11]
-    return edge_index[0], edge_index[1], (edge_index[1] + 1) % data["item"].num_nodes
-
-
-def as_double(data):
-    data = copy.copy(data)
-    for m in ("visual", "textual"):
-        data["item"][f"x_{m}"] = data["item"][f"x_{m}"].double()
-    return data
 
 
 def nearest(x):
