@@ -25,7 +25,7 @@ from crane_pyg.cli.options import add_settings, add_settings_file, given
 from crane_pyg.datasets import SyntheticMultimodal, load_dataset, modalities
 from crane_pyg.experiments import complete_settings, construct_model, split_settings
 from crane_pyg.schema import USER_TO_ITEM
-from crane_pyg.training import TripletSampler, build_optimizer, train_epoch
+from crane_pyg.training import build_optimizer, train_epoch
 from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.steps import plan_steps
 
@@ -46,7 +46,7 @@ def timed_epoch(data: HeteroData, name: str, chosen: dict[str, Any]) -> dict[str
     row = train_epoch(model, data, sampler, build_optimizer(model, training["lr"] * plan.growth))
     return {
         "batch_size": plan.batch_size,
-        "steps": TripletSampler.__len__(sampler),
+        "steps": len(sampler),
         "construct_s": started,
         "epoch_s": row["seconds"],
         "first_step_s": sampler.seconds[0],

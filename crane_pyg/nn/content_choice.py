@@ -59,7 +59,6 @@ def choose_content(
     weighted = (coordinates * taken).T
     ridge = _RIDGE * torch.eye(coordinates.size(1), device=item.device)
     told = coordinates @ torch.linalg.solve(weighted @ coordinates + ridge, weighted @ item)
-    plain, blended = (
-        log_ranks(data, user, compared(x, data, similarity)).mean() for x in (item, item + told)
-    )
+    both = [compared(x, data, similarity) for x in (item, item + told)]
+    plain, blended = log_ranks(data, user, both).mean(1)
     return bool(blended < plain)

@@ -2,6 +2,7 @@
 cost a training each otherwise."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch_geometric.metrics import LinkPredNDCG
 
 from crane_pyg.nn.objectives import Similarity
 from crane_pyg.ops import some_of, unit_rows
+from crane_pyg.ops.edge_blocks import edge_blocks
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
 _FOLDS = 16  # of the users, at least
@@ -55,16 +57,18 @@ def ndcg_of_folds(
         - **output:** ``[len(items), folds]``
     """
     users = _users(data, _MOST_USERS)
-    folds = torch.split(users, max(1, min(_BATCH, -(-users.numel() // _FOLDS))))
-    if len(folds) < 2 or sizes(data)[1] < k:
+    if users.numel() < 2 or sizes(data)[1] < k:
         return None
-    found = [[_ndcg(*x, k) for x in _ranked(data, user, item, folds)] for item in items]
-    return torch.tensor(found)
+    folds = _folds(data, users, min(_BATCH, -(-users.numel() // _FOLDS)))
+    found = [[_ndcg(_scores(user[fold.user], x, fold), fold, k) for x in items] for fold in folds]
+    return torch.tensor(found).T
 
 
-def log_ranks(data: HeteroData, user: Tensor, item: Tensor, most_users: int = 2048) -> Tensor:
+def log_ranks(
+    data: HeteroData, user: Tensor, items: Sequence[Tensor], most_users: int = 2048
+) -> Tensor:
     r"""The mean of :math:`\log_2(2 + r)` over the validation items of each user, where :math:`r`
-    items rank before one; training items do not count.
+    items rank before one, for several vectors of the items; training items do not count.
 
     All that is held out counts, and not only what comes into a top list, so it tells vectors apart
     by fewer users than NDCG does.
@@ -72,23 +76,29 @@ def log_ranks(data: HeteroData, user: Tensor, item: Tensor, most_users: int = 20
     Args:
         data: the graph.
         user (Tensor): vectors of the users.
-        item (Tensor): vectors of the items.
+        items: vectors of the items.
         most_users (int): of more users so many, drawn at random, always the same.
 
     Shapes:
-        - **user:** ``[M, d]``, **item:** ``[N, d]``
-        - **output:** a number for each of those users, none without a validation split
+        - **user:** ``[M, d]``, **items:** ``[N, d]`` each
+        - **output:** ``[len(items), users]``, of no users without a validation split
     """
-    users, found = _users(data, most_users), [item.new_zeros(0)]
+    users = _users(data, most_users)
     if users.numel() == 0:
-        return found[0]
-    for score, (row, wanted) in _ranked(data, user, item, torch.split(users, _BATCH)):
-        pairs = (torch.split(x, max(1, _MOST_COMPARED // item.size(0))) for x in (row, wanted))
-        before = [(score[r] > score[r, i].unsqueeze(1)).sum(1) for r, i in zip(*pairs, strict=True)]
-        log = torch.log2(torch.cat(before) + 2.0)
-        total = log.new_zeros(score.size(0)).index_add(0, row, log)
-        found.append(total / torch.bincount(row, minlength=score.size(0)))
-    return torch.cat(found)
+        return user.new_zeros(len(items), 0)
+    found = [
+        torch.stack([_log_ranks(_scores(user[fold.user], item, fold), fold) for item in items])
+        for fold in _folds(data, users, _BATCH)
+    ]
+    return torch.cat(found, dim=1)
+
+
+class _Fold(NamedTuple):
+    """Some users, and their edges of training and of validation, by their rows in the fold."""
+
+    user: Tensor
+    seen: Tensor
+    wanted: Tensor
 
 
 def _users(data: HeteroData, most: int) -> Tensor:
@@ -99,28 +109,28 @@ def _users(data: HeteroData, most: int) -> Tensor:
     return some_of(torch.unique(held_out[0]), most)
 
 
-def _ranked(
-    data: HeteroData, user: Tensor, item: Tensor, folds: Sequence[Tensor]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each fold of users the scores of the catalogue, minus infinity where an item is of
-    training, and which are held out, by their rows."""
+def _folds(data: HeteroData, users: Tensor, size: int) -> Iterator[_Fold]:
     train, held_out = data[USER_TO_ITEM].edge_index, data[USER_TO_ITEM].val_edge_label_index
-    row_of = torch.full((user.size(0),), -1, device=user.device)
-    for fold in folds:
-        row_of[fold] = torch.arange(fold.numel(), device=user.device)
-        seen, wanted = _block(row_of, train), _block(row_of, held_out)
-        row_of[fold] = -1
-        score = user[fold] @ item.T
-        yield score.index_put_(seen, score.new_tensor(-torch.inf)), torch.stack(wanted)
+    edges = (edge_blocks(size, users, x) for x in (train, held_out))
+    return map(_Fold, torch.split(users, size), *edges)
 
 
-def _ndcg(score: Tensor, wanted: Tensor, k: int) -> float:
+def _scores(user: Tensor, item: Tensor, fold: _Fold) -> Tensor:
+    """Of the catalogue, minus infinity where an item is of training."""
+    score = user @ item.T
+    return score.index_put_(tuple(fold.seen), score.new_tensor(-torch.inf))
+
+
+def _ndcg(score: Tensor, fold: _Fold, k: int) -> float:
     metric = LinkPredNDCG(k).to(score.device)
-    metric.update(score.topk(k).indices, wanted)
+    metric.update(score.topk(k).indices, fold.wanted)
     return float(metric.compute())
 
 
-def _block(row_of: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """The edges of a block's users, by their rows in it."""
-    row = row_of[edges[0]]
-    return row[row >= 0], edges[1, row >= 0]
+def _log_ranks(score: Tensor, fold: _Fold) -> Tensor:
+    row, wanted = fold.wanted
+    pairs = (torch.split(x, max(1, _MOST_COMPARED // score.size(1))) for x in (row, wanted))
+    before = [(score[r] > score[r, i].unsqueeze(1)).sum(1) for r, i in zip(*pairs, strict=True)]
+    log = torch.log2(torch.cat(before) + 2.0)
+    total = log.new_zeros(score.size(0)).index_add(0, row, log)
+    return total / torch.bincount(row, minlength=score.size(0))

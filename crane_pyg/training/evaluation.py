@@ -13,6 +13,7 @@ from crane_pyg.choices import check_choice
 from crane_pyg.nn.models import Recommender
 from crane_pyg.nn.scorer import Scorer
 from crane_pyg.ops import some_of
+from crane_pyg.ops.edge_blocks import edge_blocks
 from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training.metrics import DEFAULT_METRICS, Metric, build_metrics
 
@@ -111,7 +112,7 @@ def evaluate_scorers(
     if max_users is not None:
         users = some_of(users, max_users)
     tops = _rank(scorers, data, users, measured[0].max_k, hidden, batch_size)
-    for found, truth in zip(tops, _blocks(batch_size, users, held_out), strict=True):
+    for found, truth in zip(tops, edge_blocks(batch_size, users, held_out), strict=True):
         for metric, (item, _) in zip(measured, found, strict=True):
             metric.update(item, truth)
     return [{name: float(x) for name, x in each.compute().items()} for each in measured]
@@ -169,7 +170,7 @@ def _rank(
     finite = torch.ones((), dtype=torch.bool, device=users.device)
     several = batch_size * ranks.size()  # users, whom ranks share out
     for block, (row, item) in zip(
-        torch.split(users, several), _blocks(several, users, hidden), strict=True
+        torch.split(users, several), edge_blocks(several, users, hidden), strict=True
     ):
         own = ranks.share(block.numel())
         here = (row >= own.start) & (row < own.stop)
@@ -225,16 +226,3 @@ def excluded_edges(data: HeteroData, split: HeldOutSplit, protocol: EvaluationPr
     if protocol == "strict" and split == "test":
         edges = torch.cat([edges, data[USER_TO_ITEM].val_edge_label_index], dim=1)
     return edges
-
-
-def _blocks(size: int, users: Tensor, edges: Tensor) -> Iterator[Tensor]:
-    """The edges of each block of ascending users, numbered by the rows of the block."""
-    row = torch.searchsorted(users, edges[0].contiguous()).clamp(max=users.numel() - 1)
-    known = users[row] == edges[0]
-    edges = torch.stack([row[known], edges[1][known]])
-    edges = edges[:, edges[0].argsort(stable=True)]
-    starts = torch.arange(0, users.numel() + size, size, device=users.device)
-    bounds = torch.searchsorted(edges[0].contiguous(), starts).tolist()
-    for number, (low, high) in enumerate(itertools.pairwise(bounds)):
-        shift = torch.tensor([[number * size], [0]], device=users.device)
-        yield edges[:, low:high] - shift

@@ -39,9 +39,10 @@ def test_log_ranks_equal_a_loop_over_users(checkerboard, monkeypatch, batch, at_
     monkeypatch.setattr(low_rank_ranking, "_MOST_COMPARED", at_a_time)
     torch.manual_seed(0)
     user, item = torch.randn(24, 6), torch.randn(40, 6)
-    found = low_rank_ranking.log_ranks(checkerboard, user, item)
+    found, other = low_rank_ranking.log_ranks(checkerboard, user, [item, -item])
     assert found.mean().item() == pytest.approx(by_hand(checkerboard, user, item), rel=1e-5)
-    few = low_rank_ranking.log_ranks(checkerboard, user, item, most_users=3)
+    assert other.mean().item() == pytest.approx(by_hand(checkerboard, user, -item), rel=1e-5)
+    (few,) = low_rank_ranking.log_ranks(checkerboard, user, [item], most_users=3)
     assert few.numel() == 3
     assert torch.isin(few, found).all()
 

@@ -50,10 +50,11 @@ def choose(settings: CRANESettings, data: HeteroData) -> Chosen:
     if term is not None and settings.warm_start:
         term.warm_start(data)
     if settings.content_term == "auto":
-        if term is not None:
-            coordinates, kind = term.coordinates(data), settings.ranking_loss().similarity
-            width = settings.embedding_dim
-            term = term if choose_content(data, coordinates, kind, vectors, width) else None
+        kind, width = settings.ranking_loss().similarity, settings.embedding_dim
+        if term is not None and not choose_content(
+            data, term.coordinates(data), kind, vectors, width
+        ):
+            term = None
         found["content_term"] = term is not None
     settings = replace(settings, **found)
     arguments = settings.arguments(modalities(data), data["item"].num_nodes)
