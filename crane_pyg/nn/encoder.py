@@ -7,7 +7,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.nn.resolver import activation_resolver
 
 from crane_pyg.choices import check_choice
-from crane_pyg.nn.conv import BipartiteConv
+from crane_pyg.nn.conv import BipartiteConv, light_gcn_rows
 from crane_pyg.nn.fold_in import over_root_degree
 from crane_pyg.nn.graphs import DegreeThinning
 from crane_pyg.ops import CSRGraph
@@ -77,7 +77,12 @@ class CollaborativeEncoder(torch.nn.Module):
             self.thinning.start_epoch()
 
     def forward(
-        self, user: Tensor, item: Tensor, graphs: tuple[CSRGraph, CSRGraph]
+        self,
+        user: Tensor,
+        item: Tensor,
+        graphs: tuple[CSRGraph, CSRGraph],
+        users: Tensor | None = None,
+        items: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Embeddings that know their neighbours.
 
@@ -85,12 +90,30 @@ class CollaborativeEncoder(torch.nn.Module):
             user (Tensor): embeddings of the users.
             item (Tensor): embeddings of the items.
             graphs: user-to-item and item-to-user edges with Laplacian weights.
+            users, items (Tensor, optional): the distinct ones that are wanted. (default: all)
 
         Shapes:
             - **user:** ``[M, d]``, **item:** ``[N, d]``
-            - **output:** the same
+            - **users:** ``[m]``, **items:** ``[n]``
+            - **output:** ``[M, d]`` and ``[N, d]``, or ``[m, d]`` and ``[n, d]``
         """
-        to_item, to_user = graphs if self.thinning is None else self.thinning(graphs)
+        graphs = graphs if self.thinning is None else self.thinning(graphs)
+        some = users is not None or items is not None
+        if some and self.is_light:
+            return light_gcn_rows(user, item, graphs, len(self.convs), users, items)[:2]
+        user, item = self._convolved(user, item, graphs)
+        return user if users is None else user[users], item if items is None else item[items]
+
+    @property
+    def is_light(self) -> bool:
+        """Whether this is LightGCN: no weights, no activation, and the mean."""
+        plain = (type(c) is BipartiteConv and c.lin is None and c.act is None for c in self.convs)
+        return self.readout == "mean" and all(plain)
+
+    def _convolved(
+        self, user: Tensor, item: Tensor, graphs: tuple[CSRGraph, CSRGraph]
+    ) -> tuple[Tensor, Tensor]:
+        to_item, to_user = graphs
         users, items = [user], [item]
         for conv in self.convs:
             user, item = conv((item, None), to_user), conv((user, None), to_item)

@@ -10,7 +10,7 @@ from crane_pyg.ops.graph_recall import GraphRecall, graph_recall
 from crane_pyg.ops.item_knn import Weighting, item_knn
 from crane_pyg.ops.knn import KNNImpl, edge_cosine, knn_graph, modality_knn_graph, unit_rows
 from crane_pyg.ops.sample import some_of
-from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm
+from crane_pyg.ops.sparse import CSRGraph, csr_graph, spmm, spmm_and_read
 
 __all__ = [
     "AttentionImpl",
@@ -32,6 +32,7 @@ __all__ = [
     "modality_knn_graph",
     "some_of",
     "spmm",
+    "spmm_and_read",
     "tanh_attention",
     "tanh_attention_error",
     "unit_rows",

@@ -46,8 +46,10 @@ def csr_product(
     if col.numel() == 0 or x.size(1) == 0:
         return x.new_zeros(num_dst, x.size(1))
     if not x.is_cuda:
+        # Detached, or it notes the bag of each edge for a backward pass of its own.
+        table, weight = x.detach().contiguous(), None if weight is None else weight.detach()
         parts: tuple[Tensor, ...] = torch.embedding_bag(
-            x.contiguous(), col, rowptr, False, 0, False, weight, True
+            table, col, rowptr, False, 0, False, weight, True
         )
         return parts[0]
     weight = x.new_ones(col.numel()) if weight is None else weight

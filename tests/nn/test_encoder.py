@@ -39,6 +39,17 @@ def test_weights_activation_and_readout(parts, readout):
     torch.testing.assert_close(encoder(*parts), (layers(users), layers(items)))
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"readout": "sum"}, {"conv_weight": True}, {"act": "relu"}]
+)
+def test_some_users_and_items(parts, options):
+    encoder = CollaborativeEncoder(6, 2, **options)
+    users, items = torch.tensor([5, 23, 0]), torch.tensor([39, 2])
+    user, item = encoder(*parts)
+    torch.testing.assert_close(encoder(*parts, users, items), (user[users], item[items]))
+    torch.testing.assert_close(encoder(*parts, users=users), (user[users], item))
+
+
 def test_edges_are_dropped_in_training_alone(parts):
     encoder = CollaborativeEncoder(6, thinning=DegreeThinning())
     whole = CollaborativeEncoder(6)(*parts)[0]

@@ -3,7 +3,7 @@ import importlib
 import pytest
 import torch
 
-from crane_pyg.ops import csr_graph, spmm
+from crane_pyg.ops import csr_graph, spmm, spmm_and_read
 
 product_module = importlib.import_module("crane_pyg.ops.csr_product")
 
@@ -71,15 +71,66 @@ def test_equals_dense_with_gradients(shape, channels):
         torch.testing.assert_close(found, wanted)
 
 
+def some_rows(count, seed):
+    """A third of them, in no order."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[: -(-count // 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_some_rows_equal_those_of_all_with_gradients(shape, weighted):
+    size = shape[:2]
+    edge_index, weight = random_edges(*shape)
+    graph = csr_graph(edge_index, weight if weighted else None, size=size)
+    graph = graph.with_weight(graph.weight.requires_grad_()) if weighted else graph.unweighted()
+    leaves = [torch.randn(size[0], 5, dtype=torch.double, requires_grad=True)]
+    leaves += [graph.weight] if weighted else []
+    for rows in (some_rows(size[1], 1), torch.arange(size[1]), torch.arange(0)):
+        found, expected = spmm(graph, leaves[0], rows), spmm(graph, leaves[0])[rows]
+        torch.testing.assert_close(found, expected)
+        grad = torch.randn_like(found)
+        found, expected = (torch.autograd.grad(y, leaves, grad) for y in (found, expected))
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("restricted", [True, False])
+def test_a_product_and_rows_of_its_input_with_gradients(shape, learns, restricted):
+    size = shape[:2]
+    graph = csr_graph(*random_edges(*shape), size=size)
+    graph = graph.with_weight(graph.weight.requires_grad_(learns))
+    rows = some_rows(size[1], 1) if restricted else None
+    read = some_rows(size[0], 2).repeat(2)  # one may be read twice
+    x = torch.randn(size[0], 5, dtype=torch.double, requires_grad=True)
+    leaves = [x, graph.weight] if learns else [x]
+    found, expected = spmm_and_read(graph, x, read, rows), (spmm(graph, x, rows), x[read])
+    torch.testing.assert_close(found, expected)
+    grads = [torch.randn_like(y) for y in found]
+    found, expected = (torch.autograd.grad(y, leaves, grads) for y in (found, expected))
+    torch.testing.assert_close(found, expected)
+
+
+def test_rows_of_which_one_comes_twice():
+    graph = csr_graph(*random_edges(7, 4, 30), size=(7, 4))
+    x = torch.randn(7, 2, dtype=torch.double)
+    for product in (spmm, lambda *args, rows: spmm_and_read(*args, torch.arange(2), rows)):
+        with pytest.raises(ValueError, match=r"rows must differ \(got 3, 2 distinct\)"):
+            product(graph, x, rows=torch.tensor([1, 3, 1]))
+
+
 def test_gradcheck():
     edge_index, weight = random_edges(6, 4, 15)
     x = torch.randn(6, 3, dtype=torch.double, requires_grad=True)
     graph = csr_graph(edge_index, size=(6, 4))
+    rows = torch.tensor([3, 1])
 
     def f(weight, x):
         return spmm(graph.with_weight(weight), x)
 
     assert torch.autograd.gradcheck(f, (weight.requires_grad_(), x))
+    assert torch.autograd.gradcheck(lambda x: spmm_and_read(graph, x, rows, rows), x)
+    assert torch.autograd.gradgradcheck(lambda x: spmm_and_read(graph, x, rows, rows), x)
 
 
 def test_gradient_of_weight_in_chunks(monkeypatch):

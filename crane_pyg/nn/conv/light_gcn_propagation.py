@@ -1,6 +1,6 @@
 from torch import Tensor
 
-from crane_pyg.ops import CSRGraph, spmm
+from crane_pyg.ops import CSRGraph, spmm, spmm_and_read
 
 
 def light_gcn_propagation(
@@ -41,3 +41,60 @@ def light_gcn_propagation(
         user, item = spmm(to_user, item), spmm(to_item, user)
         user_sum, item_sum = user_sum + user, item_sum + item
     return user_sum / (num_layers + 1), item_sum / (num_layers + 1)
+
+
+def light_gcn_rows(
+    user: Tensor,
+    item: Tensor,
+    graphs: tuple[CSRGraph, CSRGraph],
+    num_layers: int,
+    users: Tensor | None = None,
+    items: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """:func:`light_gcn_propagation` at the users and items that a batch reads, for less: of the
+    last layer only their rows are computed, and no gradient is filled with zeros for the others.
+
+    Args:
+        user, item, graphs, num_layers: as propagation takes them.
+        users, items (Tensor, optional): ``[m]`` and ``[n]``, each distinct. (default: all)
+
+    Returns:
+        what propagation returns there, ``[m, d]`` and ``[n, d]``, and what it was given there.
+
+    Examples:
+        >>> import torch
+        >>> from crane_pyg.nn.conv import light_gcn_propagation, light_gcn_rows
+        >>> from crane_pyg.ops import csr_graph
+        >>> to_item = csr_graph(torch.tensor([[0, 0, 1], [0, 2, 3]]), size=(2, 4))
+        >>> parts = torch.randn(2, 8), torch.randn(4, 8), (to_item, to_item.transpose()), 2
+        >>> some = light_gcn_rows(*parts, torch.tensor([1]), torch.tensor([0, 3]))
+        >>> torch.allclose(some[1], light_gcn_propagation(*parts)[1][[0, 3]])
+        True
+        >>> torch.equal(some[3], parts[1][[0, 3]])
+        True
+    """
+    if num_layers == 0:
+        own = _rows_of(user, users), _rows_of(item, items)
+        return *own, *own
+    to_item, to_user = graphs
+    given: list[tuple[Tensor, Tensor]] = []  # to each layer, at these rows
+    for layer in range(num_layers):
+        some = (users, items) if layer == num_layers - 1 else (None, None)
+        next_user, own_item = _step(to_user, item, items, some[0])
+        next_item, own_user = _step(to_item, user, users, some[1])
+        given.append((own_user, own_item))
+        user, item = next_user, next_item
+    own_users, own_items = zip(*given, strict=True)
+    scale = 1 / (num_layers + 1)
+    return scale * sum(own_users, user), scale * sum(own_items, item), *given[0]
+
+
+def _step(
+    graph: CSRGraph, x: Tensor, read: Tensor | None, rows: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """A layer's sums at some rows, and some rows of what it is given."""
+    return (spmm(graph, x, rows), x) if read is None else spmm_and_read(graph, x, read, rows)
+
+
+def _rows_of(x: Tensor, rows: Tensor | None) -> Tensor:
+    return x if rows is None else x.index_select(0, rows)

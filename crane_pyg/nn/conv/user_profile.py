@@ -10,7 +10,7 @@ from torch_geometric.utils import is_sparse, to_edge_index
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.nn.kept import KeptFor
-from crane_pyg.ops import CSRGraph
+from crane_pyg.ops import CSRGraph, spmm
 
 ProfileAggregation = Literal["sum", "mean", "max", "attention", "sqrt"]
 
@@ -64,6 +64,7 @@ class UserProfile(WeightedSumConv):
         edge_index: Adj | CSRGraph,
         num_users: int | None = None,
         mask: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Tensor:
         """A profile of each user; one without any item that counts gets zeros.
 
@@ -75,12 +76,14 @@ class UserProfile(WeightedSumConv):
                 the largest user in an index that does not know)
             mask (Tensor, optional): items that count; the others may hold anything.
                 (default: all)
+            rows (Tensor, optional): the distinct users whose profiles are wanted. (default: all)
 
         Shapes:
             - **x:** ``[N, d]``
             - **edge_index:** ``[2, E]`` or a matrix ``[M, N]``
             - **mask:** ``[N]`` bool
-            - **output:** ``[M, d]``
+            - **rows:** ``[m]``
+            - **output:** ``[M, d]`` or ``[m, d]``
 
         Raises:
             ValueError: if a weight is not one, or ``num_users`` contradicts the graph.
@@ -88,13 +91,16 @@ class UserProfile(WeightedSumConv):
         self._refuse_weights(edge_index)
         size = (x.size(0), _num_users(edge_index, num_users))
         if self.profile in ("max", "attention"):
-            return self._gather(x, edge_index, size, mask)
+            return _of(self._gather(x, edge_index, size, mask), rows)
         if mask is not None:
             x = x.masked_fill(~mask.unsqueeze(1), 0)
-        out = super().forward((x, None), edge_index, size=size)
+        if isinstance(edge_index, CSRGraph):
+            out = spmm(edge_index, x, rows)
+        else:
+            out = _of(super().forward((x, None), edge_index, size=size), rows)
         if self.profile == "sum":
             return out
-        count = self._count(x, edge_index, size, mask)
+        count = _of(self._count(x, edge_index, size, mask), rows)
         return out / (count if self.profile == "mean" else count.sqrt())
 
     def _count(
@@ -134,6 +140,10 @@ class UserProfile(WeightedSumConv):
     def __repr__(self) -> str:
         channels = "" if self.channels is None else f", channels={self.channels}"
         return f"{self.__class__.__name__}({self.profile!r}{channels})"
+
+
+def _of(x: Tensor, rows: Tensor | None) -> Tensor:
+    return x if rows is None else x.index_select(0, rows)
 
 
 def _num_users(edge_index: Adj | CSRGraph, given: int | None) -> int:

@@ -171,8 +171,8 @@ class CRANE(Recommender):
         if self.item_graph is None:
             return super().parameter_groups(lr)
         rest = [p for name, p in self.named_parameters() if not name.startswith("item_graph.")]
-        graph = {"params": [*self.item_graph.parameters()], "lr": lr * self.graph_lr}
-        return [{"params": rest, "lr": lr}, graph]
+        own = [*self.item_graph.parameters()]
+        return [{"params": rest, "lr": lr}, {"params": own, "lr": lr * self.graph_lr}]
 
     def start_epoch(self, data: HeteroData) -> None:
         self.encoder.start_epoch()
@@ -207,39 +207,40 @@ class CRANE(Recommender):
             chosen = self.history_fit.calibrate(own, quality)
         return chosen if self.residual is None else self.residual.calibrate(data, own(), quality)
 
-    def views(self, data: HeteroData) -> Views:
-        """Both views of all users and items.
+    def views(
+        self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
+    ) -> Views:
+        """Both views of all users and items, or of some.
 
         Args:
             data: the graph.
+            users, items (Tensor, optional): the distinct ones that are wanted. (default: all)
 
         Shapes:
-            - **output:** ``[M, d]`` of users, ``[N, d]`` of items
+            - **output:** ``[m, d]`` of users, ``[n, d]`` of items
         """
-        graphs = self.user_item_graphs(data)
-        e_user, e_item = self.encoder(self.user_embedding.weight, self._own(data), graphs)
+        own = self.user_embedding.weight, self._own(data), self.user_item_graphs(data)
+        e_user, e_item = self.encoder(*own, users, items if self.item_graph is None else None)
         if self.item_graph is None:
             return Views(e_user, torch.zeros_like(e_user), e_item, torch.zeros_like(e_item))
         similar = self.columns.graph(self.item_graph(data))
         h_item = e_item if self.semantic_embedding is None else self.semantic_embedding.weight
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
-        h_user = self._profiles(h_item, data)
+        h_user = self._profiles(h_item, data, users)
+        if items is not None:
+            e_item, h_item = e_item.index_select(0, items), h_item.index_select(0, items)
         return Views(e_user, torch.zeros_like(e_user) if h_user is None else h_user, e_item, h_item)
 
-    def _profiles(self, h_item: Tensor, data: HeteroData) -> Tensor | None:
+    def _profiles(self, h_item: Tensor, data: HeteroData, users: Tensor | None) -> Tensor | None:
         """The users' semantic embeddings, if they have any."""
-        profile = self.semantic_profile
-        if profile is None:
+        if (profile := self.semantic_profile) is None:
             return None
         taken = self._unweighted(data)
-
-        def of(items: Tensor) -> Tensor:
-            users: Tensor = profile(items, taken)
-            return users
-
-        mixes = profile.profile == "attention"  # others go column by column
-        return self.columns.across(of, h_item) if mixes else of(h_item)
+        if profile.profile == "attention":  # others go column by column
+            return self.columns.across(lambda items: profile(items, taken, rows=users), h_item)
+        found: Tensor = profile(h_item, taken, rows=users)
+        return found
 
     def _own(self, data: HeteroData) -> Tensor:
         """The items' embeddings. One that nobody took has none: it is what its neighbours are, and
@@ -269,13 +270,12 @@ class CRANE(Recommender):
         return FoldIn([FoldInTerm(e, 0, 0.5), FoldInTerm(h, 0, power)])
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        # Gathered once per distinct node: each gather costs a pass over all nodes in backward. What
-        # repeats is gathered by F.embedding, whose backward is deterministic on CUDA too.
+        # What repeats is gathered by F.embedding, whose backward is deterministic on CUDA too.
         contrast = self.objective.contrastive is not None and self.item_graph is not None
         find = partial(torch.unique, return_inverse=True) if contrast else distinct
         item = torch.stack([pos, neg])
         (users, user_row), (items, item_rows) = find(user), find(item)
-        views = Views(*self.columns.whole(*self.views(data).rows(users, items)))
+        views = Views(*self.columns.whole(*self.views(data, users, items)))
         batches = [
             Triplets(F.embedding(user_row, z_user), F.embedding(item_rows, z_item), user, item)
             for z_user, z_item in views.ranked(apart=self.semantic_embedding is not None)

@@ -17,11 +17,6 @@ class Views(NamedTuple):
     e_item: Tensor
     h_item: Tensor
 
-    def rows(self, user: Tensor, item: Tensor) -> "Views":
-        """Both views of some users and items."""
-        pairs = zip(self, (user, user, item, item), strict=True)
-        return Views(*(x.index_select(0, rows) for x, rows in pairs))
-
     def ranked(self, apart: bool) -> list[tuple[Tensor, Tensor]]:
         r"""Users and items by which pairs are ranked: :math:`\mathbf{z} = \mathbf{e} + \mathbf{h}`
         (eq. 17), or each view by itself where both are trained apart."""

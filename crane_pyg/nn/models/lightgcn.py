@@ -1,15 +1,17 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
-from crane_pyg.nn.conv import light_gcn_propagation
+from crane_pyg.nn.conv import light_gcn_propagation, light_gcn_rows
 from crane_pyg.nn.fold_in import FoldIn, light_gcn_fold_in
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import L2, BPRLoss, Objective, RankingLoss, Triplets
+from crane_pyg.ops import distinct
 from crane_pyg.schema import sizes
 
 
@@ -69,10 +71,13 @@ class LightGCN(Recommender):
         return light_gcn_fold_in(user, item, self.user_item_graphs(data), self.num_layers)
 
     def loss(self, data: HeteroData, user: Tensor, pos: Tensor, neg: Tensor) -> dict[str, Tensor]:
-        z_user, z_item = self(data)
         items = torch.stack([pos, neg])
+        (users, user_row), (some, item_row) = distinct(user), distinct(items)
+        tables = self.user_embedding.weight, self.item_embedding.weight
+        graphs = self.user_item_graphs(data)
+        rows = light_gcn_rows(*tables, graphs, self.num_layers, users, some)
         z_user, z_item, e_user, e_item = self.columns.whole(
-            z_user[user], z_item[items], self.user_embedding(user), self.item_embedding(items)
+            *(F.embedding(at, x) for at, x in zip([user_row, item_row] * 2, rows, strict=True))
         )
         batch = Triplets(z_user, z_item, user, items)
         return self.objective(batch, embeddings=[e_user, *e_item])

@@ -76,6 +76,8 @@ def test_equals_the_loop_over_users(aggr, form, mask):
     torch.testing.assert_close(out, expected)
     assert out[3].eq(0).all()
     assert out[7].eq(0).all()
+    rows = torch.tensor([7, 2, 0])
+    torch.testing.assert_close(profile(x, adj, num_users, mask, rows), out[rows])
 
     inputs = {"x": x, **dict(profile.named_parameters())}
     grad = torch.randn(M, WIDTH, dtype=torch.double)

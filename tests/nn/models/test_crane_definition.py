@@ -122,6 +122,27 @@ def test_scores_equal_the_dense_equations(checkerboard, options, oracle):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)  # float32 graph weights
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"fusion": None},
+        {"semantic_profile": "mean"},
+        {"semantic_profile": "attention"},
+        {"semantic_profile": "max", "act": "relu"},
+        {"semantic_profile": "sum", "dual_fusion": False},
+    ],
+)
+def test_a_batch_is_rows_of_all_users_and_items(checkerboard, options):
+    model = build(checkerboard, **options)
+    model.start_epoch(checkerboard)
+    users, items = torch.tensor([5, 23, 0]), torch.tensor([39, 2])
+    whole = model.views(checkerboard)
+    at = users, users, items, items
+    expected = [x[rows] for x, rows in zip(whole, at, strict=True)]
+    torch.testing.assert_close(list(model.views(checkerboard, users, items)), expected)
+
+
 def test_loss_by_hand(checkerboard):
     model = build(checkerboard, **SEMANTIC, ranking="bpr", beta=0.3, temperature=0.5, l2=0.1).eval()
     user, pos, neg = batch(checkerboard)
