@@ -40,7 +40,8 @@ def run(
     args: argparse.Namespace, name: str, data: HeteroData, key: dict[str, Any]
 ) -> dict[str, Any]:
     """The line of ``--out`` for this run; trained and added if absent."""
-    key = {"dataset": name, "epochs": args.epochs, "patience": args.patience, **key}
+    limits = {field: vars(args)[field] for field in ("epochs", "patience", "eval_users")}
+    key = {"dataset": name, **limits, **key}
     for row in read(args.out):
         if all(row.get(field) == value for field, value in key.items()):
             return row
@@ -49,6 +50,7 @@ def run(
         own = own | {"fusion": None}
     training = {field: key[field] for field in ("lr", "epochs", "patience")}
     training |= {"batch_size": TRAINING_DEFAULTS.batch_size, "steps_per_epoch": key["steps"]}
+    training |= {"eval_users": args.eval_users}
     settings = complete_settings(key["model"], own | training)
     model = construct_model(key["model"], data, settings, key["seed"])
     fitted = split_settings(settings)[1]
@@ -106,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=20)
+    parser.add_argument("--eval-users", type=int, help="so many rank for validation (default: all)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
