@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.nn.conv import UserProfile
 from crane_pyg.nn.fold_in import FoldIn, FoldInTerm
 from crane_pyg.nn.history_fit import RATE, STEPS, compared_items, temperature_of
 from crane_pyg.nn.models import DGVAE, IALS, Recommender
 from crane_pyg.nn.user_item import item_to_user_graph
-from crane_pyg.ops import spmm
 
 _RIDGE = 1e-3  # of the mean square of what vectors are explained by
 
@@ -62,7 +62,7 @@ def fit_fold_in(data: HeteroData, user: Tensor, item: Tensor) -> FoldIn:
     """
     graph = item_to_user_graph(data)
     active = graph.in_degree > 0
-    mean = (spmm(graph, item) / graph.in_degree.clamp(min=1).unsqueeze(1))[active].double()
+    mean = UserProfile("mean")(item, graph)[active].double()
     target = user[active].double()
     centre, target_centre = mean.mean(0), target.mean(0)
     x, y = mean - centre, target - target_centre

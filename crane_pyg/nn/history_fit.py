@@ -4,9 +4,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from crane_pyg.nn.conv import UserProfile
 from crane_pyg.nn.objectives import RankingLoss, SampledSoftmax
 from crane_pyg.nn.scorer import Quality, Scorer
-from crane_pyg.ops import CSRGraph, some_of, spmm, unit_rows
+from crane_pyg.ops import CSRGraph, some_of, unit_rows
 
 MOST_COMPARED = 4096
 RATE, STEPS = 3.0, 4
@@ -79,8 +80,7 @@ class HistoryFit(torch.nn.Module):
         if self.on_sphere:
             z, item = unit_rows(z), unit_rows(item)
         compared = item[compared_items(item.size(0)).to(item.device)]
-        count = taken.in_degree.unsqueeze(1)
-        liked = spmm(taken, item) / count.clamp(min=1)
+        liked = UserProfile("mean")(item, taken)
         square = compared.square().sum(1).mean().clamp(min=1e-12)
         size = RATE * self.temperature / square
         blocks = []

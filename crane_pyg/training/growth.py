@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.nn.conv import UserProfile
 from crane_pyg.nn.graphs import RefreshedItemGraph
 from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.models import Recommender
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.user_item import item_to_user_graph
-from crane_pyg.ops import spmm, unit_rows
+from crane_pyg.ops import unit_rows
 from crane_pyg.schema import modalities, sizes
 
 _NEIGHBOURS = 10
@@ -83,8 +84,7 @@ def _start_users(model: Recommender, before: tuple[int, int], data: HeteroData) 
     if model.propagates:
         user[before[0] :] = 0
         return
-    graph = item_to_user_graph(data)
-    mean = spmm(graph, item) / graph.in_degree.clamp(min=1).unsqueeze(1)
+    mean = UserProfile("mean")(item, item_to_user_graph(data))
     scale = user[: before[0]].norm(dim=1).mean() / mean.norm(dim=1).mean().clamp(min=1e-12)
     if mean.shape[1] == user.shape[1]:
         user[before[0] :] = scale * mean[before[0] :]

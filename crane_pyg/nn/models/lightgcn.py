@@ -75,10 +75,12 @@ class LightGCN(Recommender):
         (users, user_row), (some, item_row) = distinct(user), distinct(items)
         tables = self.user_embedding.weight, self.item_embedding.weight
         graphs = self.user_item_graphs(data)
-        rows = light_gcn_rows(*tables, graphs, self.num_layers, users, some)
-        z_user, z_item, e_user, e_item = self.columns.whole(
-            *(F.embedding(at, x) for at, x in zip([user_row, item_row] * 2, rows, strict=True))
+        z_user, z_item, e_user, e_item = light_gcn_rows(
+            *tables, graphs, self.num_layers, users, some
         )
+        of_users = F.embedding(user_row, torch.cat([z_user, e_user], dim=1)).chunk(2, dim=-1)
+        of_items = F.embedding(item_row, torch.cat([z_item, e_item], dim=1)).chunk(2, dim=-1)
+        z_user, e_user, z_item, e_item = self.columns.whole(*of_users, *of_items)
         batch = Triplets(z_user, z_item, user, items)
         return self.objective(batch, embeddings=[e_user, *e_item])
 
