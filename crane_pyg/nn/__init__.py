@@ -13,6 +13,7 @@ from crane_pyg.nn.conv import (
     WeightedSumConv,
     item_view_propagation,
     light_gcn_propagation,
+    light_gcn_rows,
 )
 from crane_pyg.nn.encoder import CollaborativeEncoder
 from crane_pyg.nn.fusion import (
@@ -88,5 +89,6 @@ __all__ = [
     "info_nce_loss",
     "item_view_propagation",
     "light_gcn_propagation",
+    "light_gcn_rows",
     "spectral_start",
 ]

@@ -63,7 +63,7 @@ def light_gcn_rows(
 
     Examples:
         >>> import torch
-        >>> from crane_pyg.nn.conv import light_gcn_propagation, light_gcn_rows
+        >>> from crane_pyg.nn import light_gcn_propagation, light_gcn_rows
         >>> from crane_pyg.ops import csr_graph
         >>> to_item = csr_graph(torch.tensor([[0, 0, 1], [0, 2, 3]]), size=(2, 4))
         >>> parts = torch.randn(2, 8), torch.randn(4, 8), (to_item, to_item.transpose()), 2

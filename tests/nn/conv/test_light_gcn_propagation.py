@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from crane_pyg.nn import light_gcn_propagation
-from crane_pyg.nn.conv import light_gcn_rows
+from crane_pyg.nn import light_gcn_propagation, light_gcn_rows
 from crane_pyg.ops import csr_graph
 from crane_pyg.transforms import bipartite_norm
 
