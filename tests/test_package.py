@@ -61,6 +61,19 @@ def test_the_command_says_its_version(capsys):
     assert capsys.readouterr().out == f"crane-pyg {crane_pyg.__version__}\n"
 
 
+def test_huge_pages_are_asked_for_before_torch_asks_itself():
+    code = """
+        import os, sys
+        from crane_pyg.cli import main
+        assert "torch" not in sys.modules
+        try:
+            main(["--version"])
+        except SystemExit:
+            print(os.environ["THP_MEM_ALLOC_ENABLE"], "torch" in sys.modules)
+    """
+    assert run(dedent(code))[-2:] == ["1", "False"]
+
+
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["serve", "--help"]])
 def test_what_needs_no_library_waits_for_none(argv):
     code = f"""
