@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     A mistake of the user's ends in one line and exit status 2, an interrupt in one line and 130;
     status 1 is for what was done and found wanting, as a run of ``compare`` that failed.
     """
-    # Large tables on huge pages are read faster where rows are far apart. torch asks this once, when
-    # it makes its first tensor.
+    # Of large tables on huge pages, rows far apart are read faster. torch asks this once, when it
+    # makes its first tensor.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack characters of a report
