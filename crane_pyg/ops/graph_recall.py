@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from crane_pyg.ops.ranges import ranges
 from crane_pyg.ops.sample import some_of
 from crane_pyg.ops.sparse import CSRGraph, spmm
 
@@ -65,16 +66,17 @@ def graph_recall(
     k = min(k, similar.num_dst)
     recalls = []
     for block in torch.split(users, _BLOCK):
-        column = torch.full((to_user.num_dst,), -1, device=block.device)
-        column[block] = torch.arange(block.numel(), device=block.device)
-        column = column[to_user.dst.long()]
-        mine = column >= 0
+        count = to_user.in_degree[block].long()
+        user, edge = ranges(to_user.rowptr[block].long(), count)
+        item = to_user.col[edge].long()
         taken = similar.weight.new_zeros(similar.num_src, block.numel())  # [N, B]
-        taken[to_user.col[mine].long(), column[mine]] = 1
-        score, taken = spmm(similar, taken).T.contiguous(), taken.T.bool()
-        bar = score.masked_fill(taken, -torch.inf).topk(k, dim=1).values[:, -1:]
-        recalled = (score > bar) & taken
-        recalls.append(recalled.sum(1) / taken.sum(1))
+        taken[item, user] = 1
+        score = spmm(similar, taken).T.contiguous()
+        own = score[user, item]
+        score[user, item] = -torch.inf
+        bar = score.topk(k, dim=1).values[:, -1]
+        hits = torch.zeros_like(bar).index_add_(0, user, (own > bar[user]).to(bar.dtype))
+        recalls.append(hits / count)
     recall = torch.cat(recalls)
     return GraphRecall(
         float(recall.mean()), float(recall.std(correction=0) / recall.numel() ** 0.5)
