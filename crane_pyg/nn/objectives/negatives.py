@@ -115,10 +115,10 @@ def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Co
 
 
 class _Pool(NamedTuple):
-    """Negatives that all rows share.
+    """Negatives that all rows share; where ``times`` is zero there is none, and such are the last.
 
     Shapes:
-        - **item:** ``[c, d]``, **ids**, **times:** ``[c]``
+        - **item:** ``[c, d]``, **ids**, **times:** ``[c]``; ids ascend
     """
 
     item: Tensor
@@ -126,8 +126,13 @@ class _Pool(NamedTuple):
     times: Tensor
 
     def __call__(self, user: Tensor, pos: Tensor, pos_id: Tensor) -> Compared:
-        hidden = (pos_id.unsqueeze(1) == self.ids) | (self.times == 0)
-        return Compared((user * pos).sum(-1), user @ self.item.T, hidden, self.times)
+        neg, lacking = user @ self.item.T, self.times == 0
+        hidden = lacking.repeat(pos_id.numel(), 1)
+        if self.ids.numel():  # each row meets its positive at one place at most
+            place = torch.searchsorted(self.ids, pos_id).clamp_(max=self.ids.numel() - 1)
+            own = lacking[place] | (self.ids[place] == pos_id)
+            hidden.scatter_(1, place.unsqueeze(1), own.unsqueeze(1))
+        return Compared((user * pos).sum(-1), neg, hidden, self.times)
 
 
 def _comparable(batch: Triplets, similarity: Similarity) -> tuple[Tensor, Tensor]:
@@ -143,6 +148,7 @@ def _pool(batch: Triplets, item: Tensor, negatives: Negatives) -> _Pool:
     # The result of distinct may be longer than there are distinct entries: no place leads to the
     # rest. Of equal rows the first stands for all.
     times = torch.zeros_like(ids).scatter_add_(0, place, torch.ones_like(place))
+    ids = ids.masked_fill(times == 0, torch.iinfo(ids.dtype).max)
     rows = torch.arange(place.numel(), device=place.device)
     first = torch.full_like(ids, place.numel()).scatter_reduce_(0, place, rows, "amin")
     first = first.clamp(max=max(0, place.numel() - 1))
