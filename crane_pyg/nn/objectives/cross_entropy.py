@@ -16,7 +16,8 @@ class CrossEntropy(torch.autograd.Function):
 
     Args:
         pos, neg (Tensor): similarities :math:`p` and :math:`n`.
-        hidden (Tensor): which negatives do not count.
+        hidden (Tensor): which negatives do not count. As they are the row's own positive, their
+            similarity is no reason to scale the others' exponentials otherwise.
         scale (float): :math:`c`, one over the temperature.
 
     Shapes:
@@ -25,9 +26,9 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pos: Tensor, neg: Tensor, hidden: Tensor, scale: float) -> Tensor:
-        neg = torch.where(hidden, -torch.inf, neg)
         top = torch.maximum(pos, neg.amax(1)) if neg.size(1) else pos
-        terms = torch.add((-scale * top).unsqueeze(1), neg, alpha=scale).exp_()
+        terms = torch.add((-scale * top).unsqueeze(1), neg, alpha=scale)
+        terms.masked_fill_(hidden, -torch.inf).exp_()
         own, others = scale * (pos - top), terms.sum(1)
         total = own.exp() + others
         ctx.save_for_backward(terms, others, total)
