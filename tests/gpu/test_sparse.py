@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from crane_pyg.ops import csr_graph, spmm
+from crane_pyg.ops import csr_graph, spmm, spmm_and_read
 from tests.gpu.gpu_device import DEVICE, REHEARSAL
-from tests.ops.test_sparse import SHAPES, of_graph, random_edges, to_dense
+from tests.ops.test_sparse import SHAPES, of_graph, random_edges, some_rows, to_dense
 
 TOLERANCE = {
     torch.float64: {},
@@ -52,6 +52,22 @@ def test_equals_dense_with_gradients(shape, channels, dtype):
     for found, wanted in zip([out, *grads], [expected, *expected_grads], strict=True):
         assert found.dtype == dtype
         torch.testing.assert_close(found, wanted.to(dtype), **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("restricted", [True, False])
+def test_some_rows_equal_those_of_all_with_gradients(shape, restricted):
+    size = shape[:2]
+    graph = csr_graph(*on_device(*random_edges(*shape)), size=size)
+    rows = some_rows(size[1], 1).to(DEVICE)
+    read = some_rows(size[0], 2).to(DEVICE)
+    x = torch.randn(size[0], 5, dtype=torch.double).to(DEVICE).requires_grad_()
+    found = spmm_and_read(graph, x, read, rows if restricted else None)
+    expected = spmm(graph, x)[rows] if restricted else spmm(graph, x), x[read]
+    torch.testing.assert_close(found, expected)
+    grads = [torch.randn_like(y) for y in found]
+    found, expected = (torch.autograd.grad(y, x, grads)[0] for y in (found, expected))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.usefixtures("poisoned_memory")
