@@ -180,7 +180,7 @@ def spmm(graph: CSRGraph, x: Tensor, rows: Tensor | None = None) -> Tensor:
     """
     if rows is None:
         return csr_product(x, *_of_product(graph, x))
-    if x.is_cuda:  # how many edges the rows have, the host does not know
+    if not _can_skip(x):
         return spmm(graph, x).index_select(0, rows)
     return csr_product(x, *_of_rows(graph, x, rows))[:-1]
 
@@ -210,11 +210,16 @@ def spmm_and_read(
     """
     if graph.weight.requires_grad:
         return spmm(graph, x, rows), x.index_select(0, read)
-    if rows is None or x.is_cuda:
+    if rows is None or not _can_skip(x):
         out, found = _product_and_rows(x, read, *_of_product(graph, x))
         return (out if rows is None else out.index_select(0, rows)), found
     out, found = _product_and_rows(x, read, *_of_rows(graph, x, rows))
     return out[:-1], found
+
+
+def _can_skip(x: Tensor) -> bool:
+    """Not where how many edges some rows have would make the host wait for the device."""
+    return not x.is_cuda
 
 
 _Product = tuple[Tensor | None, Tensor, Tensor, Tensor | None, Tensor, Tensor]
