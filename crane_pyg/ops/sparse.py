@@ -200,6 +200,9 @@ def spmm_and_read(
     Returns:
         what :func:`spmm` returns, and ``[m, d]``.
 
+    Raises:
+        ValueError: as :func:`spmm` does.
+
     Examples:
         >>> import torch
         >>> from crane_pyg.ops import csr_graph, spmm_and_read

@@ -78,6 +78,7 @@ class LightGCN(Recommender):
         z_user, z_item, e_user, e_item = light_gcn_rows(
             *tables, graphs, self.num_layers, users, some
         )
+        # Gathered side by side: the gradient of a gather costs more than a copy.
         of_users = F.embedding(user_row, torch.cat([z_user, e_user], dim=1)).chunk(2, dim=-1)
         of_items = F.embedding(item_row, torch.cat([z_item, e_item], dim=1)).chunk(2, dim=-1)
         z_user, e_user, z_item, e_item = self.columns.whole(*of_users, *of_items)
