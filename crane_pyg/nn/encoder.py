@@ -11,6 +11,7 @@ from crane_pyg.nn.conv import BipartiteConv, light_gcn_rows
 from crane_pyg.nn.fold_in import over_root_degree
 from crane_pyg.nn.graphs import DegreeThinning
 from crane_pyg.ops import CSRGraph
+from crane_pyg.ops.sparse import rows_of
 
 Readout = Literal["last", "mean", "sum"]
 
@@ -99,13 +100,13 @@ class CollaborativeEncoder(torch.nn.Module):
         """
         graphs = graphs if self.thinning is None else self.thinning(graphs)
         some = users is not None or items is not None
-        if some and self.is_light:
+        if some and self._is_light:
             return light_gcn_rows(user, item, graphs, len(self.convs), users, items)[:2]
         user, item = self._convolved(user, item, graphs)
-        return user if users is None else user[users], item if items is None else item[items]
+        return rows_of(user, users), rows_of(item, items)
 
     @property
-    def is_light(self) -> bool:
+    def _is_light(self) -> bool:
         """Whether this is LightGCN: no weights, no activation, and the mean."""
         plain = (type(c) is BipartiteConv and c.lin is None and c.act is None for c in self.convs)
         return self.readout == "mean" and all(plain)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crane_pyg.ops.csr_product import csr_product, expand
+from crane_pyg.ops.ranges import entries
 
 
 class CSRGraph(NamedTuple):
@@ -181,7 +182,7 @@ def spmm(graph: CSRGraph, x: Tensor, rows: Tensor | None = None) -> Tensor:
     if rows is None:
         return csr_product(x, *_of_product(graph, x))
     if not _can_skip(x):
-        return spmm(graph, x).index_select(0, rows)
+        return rows_of(spmm(graph, x), rows)
     return csr_product(x, *_of_rows(graph, x, rows))[:-1]
 
 
@@ -215,9 +216,19 @@ def spmm_and_read(
         return spmm(graph, x, rows), x.index_select(0, read)
     if rows is None or not _can_skip(x):
         out, found = _product_and_rows(x, read, *_of_product(graph, x))
-        return (out if rows is None else out.index_select(0, rows)), found
+        return rows_of(out, rows), found
     out, found = _product_and_rows(x, read, *_of_rows(graph, x, rows))
     return out[:-1], found
+
+
+def rows_of(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Some rows of a matrix, or all of it.
+
+    Args:
+        x (Tensor): the matrix.
+        rows (Tensor, optional): which rows.
+    """
+    return x if rows is None else x.index_select(0, rows)
 
 
 def _can_skip(x: Tensor) -> bool:
@@ -262,10 +273,9 @@ def _of_rows(graph: CSRGraph, x: Tensor, rows: Tensor) -> _Product:
     weight, rowptr, col, weight_t, rowptr_t, col_t = _of_product(graph, x)
     start = rowptr.index_select(0, rows)
     count = rowptr.index_select(0, rows + 1) - start
-    ends = F.pad(count.cumsum(0, dtype=torch.int32), (1, 0))
-    num_edges = int(ends[-1])
-    edge = (start - ends[:-1]).repeat_interleave(count, output_size=num_edges)
-    edge += torch.arange(num_edges, dtype=torch.int32)
+    edge = entries(start, count)
+    ends = F.pad(count.cumsum(0, dtype=torch.int32), (1, 1))
+    ends[-1] = edge.numel()
     order = torch.arange(rows.numel(), dtype=torch.int32)
     place = torch.full((graph.num_dst,), rows.numel(), dtype=torch.int32)
     place[rows] = order
@@ -274,7 +284,6 @@ def _of_rows(graph: CSRGraph, x: Tensor, rows: Tensor) -> _Product:
             f"rows must differ (got {rows.numel()}, {torch.unique(rows).numel()} distinct)"
         )
     weight = None if weight is None else weight.index_select(0, edge)
-    ends = torch.cat([ends, ends[-1:]])
     return weight, ends, col.index_select(0, edge), weight_t, rowptr_t, place.index_select(0, col_t)
 
 

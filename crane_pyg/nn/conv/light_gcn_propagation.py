@@ -1,6 +1,7 @@
 from torch import Tensor
 
 from crane_pyg.ops import CSRGraph, spmm, spmm_and_read
+from crane_pyg.ops.sparse import rows_of
 
 
 def light_gcn_propagation(
@@ -74,7 +75,7 @@ def light_gcn_rows(
         True
     """
     if num_layers == 0:
-        own = _rows_of(user, users), _rows_of(item, items)
+        own = rows_of(user, users), rows_of(item, items)
         return *own, *own
     to_item, to_user = graphs
     given: list[tuple[Tensor, Tensor]] = []  # to each layer, at these rows
@@ -94,7 +95,3 @@ def _step(
 ) -> tuple[Tensor, Tensor]:
     """A layer's sums at some rows, and some rows of what it is given."""
     return (spmm(graph, x, rows), x) if read is None else spmm_and_read(graph, x, read, rows)
-
-
-def _rows_of(x: Tensor, rows: Tensor | None) -> Tensor:
-    return x if rows is None else x.index_select(0, rows)

@@ -11,6 +11,7 @@ from crane_pyg.choices import check_choice
 from crane_pyg.nn.conv.weighted_sum_conv import WeightedSumConv
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.ops import CSRGraph, spmm
+from crane_pyg.ops.sparse import rows_of
 
 ProfileAggregation = Literal["sum", "mean", "max", "attention", "sqrt"]
 
@@ -91,16 +92,16 @@ class UserProfile(WeightedSumConv):
         self._refuse_weights(edge_index)
         size = (x.size(0), _num_users(edge_index, num_users))
         if self.profile in ("max", "attention"):
-            return _of(self._gather(x, edge_index, size, mask), rows)
+            return rows_of(self._gather(x, edge_index, size, mask), rows)
         if mask is not None:
             x = x.masked_fill(~mask.unsqueeze(1), 0)
         if isinstance(edge_index, CSRGraph):
             out = spmm(edge_index, x, rows)
         else:
-            out = _of(super().forward((x, None), edge_index, size=size), rows)
+            out = rows_of(super().forward((x, None), edge_index, size=size), rows)
         if self.profile == "sum":
             return out
-        count = _of(self._count(x, edge_index, size, mask), rows)
+        count = rows_of(self._count(x, edge_index, size, mask), rows)
         return out / (count if self.profile == "mean" else count.sqrt())
 
     def _count(
@@ -140,10 +141,6 @@ class UserProfile(WeightedSumConv):
     def __repr__(self) -> str:
         channels = "" if self.channels is None else f", channels={self.channels}"
         return f"{self.__class__.__name__}({self.profile!r}{channels})"
-
-
-def _of(x: Tensor, rows: Tensor | None) -> Tensor:
-    return x if rows is None else x.index_select(0, rows)
 
 
 def _num_users(edge_index: Adj | CSRGraph, given: int | None) -> int:

@@ -25,6 +25,7 @@ from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.scorer import Quality, Scorer
 from crane_pyg.nn.spectral_start import spectral_start
 from crane_pyg.ops import CSRGraph, distinct, unit_rows
+from crane_pyg.ops.sparse import rows_of
 from crane_pyg.schema import sizes
 
 
@@ -228,8 +229,7 @@ class CRANE(Recommender):
         for _ in range(self.num_item_layers):
             h_item = self.semantic_conv(h_item, similar)
         h_user = self._profiles(h_item, data, users)
-        if items is not None:
-            e_item, h_item = e_item.index_select(0, items), h_item.index_select(0, items)
+        e_item, h_item = rows_of(e_item, items), rows_of(h_item, items)
         return Views(e_user, torch.zeros_like(e_user) if h_user is None else h_user, e_item, h_item)
 
     def _profiles(self, h_item: Tensor, data: HeteroData, users: Tensor | None) -> Tensor | None:
