@@ -43,7 +43,13 @@ def timed_epoch(data: HeteroData, name: str, chosen: dict[str, Any]) -> dict[str
         data[USER_TO_ITEM].num_edges, training["batch_size"], training["steps_per_epoch"]
     )
     sampler = TimedSampler(data, plan.batch_size)
-    row = train_epoch(model, data, sampler, build_optimizer(model, training["lr"] * plan.growth))
+    row = train_epoch(
+        model,
+        data,
+        sampler,
+        build_optimizer(model, training["lr"] * plan.growth),
+        precision=training["precision"],
+    )
     return {
         "batch_size": plan.batch_size,
         "steps": len(sampler),

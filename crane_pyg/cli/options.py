@@ -30,6 +30,7 @@ TRAINING_HELPS = {
     "monitor": "the validation score that chooses the best epoch",
     "eval_users": "of more users in validation, rank so many, always the same",
     "average_epochs": "over so many epochs of steps the weights are averaged that are kept",
+    "precision": "of the loss' products; bfloat16 halves what is read of neighbours",
 }
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crane_pyg.ops.sparse import CSRGraph
+from crane_pyg.ops.csr import CSRGraph
 
 _CHUNK = 1 << 20  # entries of rows gathered, and of systems solved, at a time
 _CHUNK_CUDA = 1 << 26

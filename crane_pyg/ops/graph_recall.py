@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import torch
 
+from crane_pyg.ops.csr import CSRGraph
 from crane_pyg.ops.ranges import ranges
 from crane_pyg.ops.sample import some_of
-from crane_pyg.ops.sparse import CSRGraph, spmm
+from crane_pyg.ops.sparse import spmm
 
 _BLOCK = 512  # users at a time
 

@@ -3,10 +3,12 @@
 :func:`~crane_pyg.training.fit`, the command line and the benchmarks all read this one table.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from crane_pyg.nn.models import Recommender
 from crane_pyg.training.evaluation import Monitor
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class TrainingSettings(NamedTuple):
@@ -26,6 +28,8 @@ class TrainingSettings(NamedTuple):
             see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
         average_epochs: over how many epochs of steps the weights are averaged that are validated
             and kept; 0 keeps the last.
+        precision: in which the loss multiplies matrices and reads neighbours;
+            ``"bfloat16"`` under ``torch.autocast``, with weights and sums in single precision.
 
     Examples:
         >>> from crane_pyg.training import TRAINING_DEFAULTS, TrainingSettings
@@ -43,6 +47,7 @@ class TrainingSettings(NamedTuple):
     monitor: Monitor = "Recall@20"
     eval_users: int | None = None
     average_epochs: float = 0.0
+    precision: Precision = "float32"
 
 
 TRAINING_DEFAULTS = TrainingSettings()

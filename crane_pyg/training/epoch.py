@@ -1,12 +1,14 @@
 """One epoch of training, by gradients or by solving, the same for every model of its kind."""
 
 import time
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.models import Recommender, SolvedRecommender
+from crane_pyg.training.defaults import Precision
 from crane_pyg.training.sampling import TripletSampler
 from crane_pyg.training.steps import WarmUp
 
@@ -27,6 +29,7 @@ def train_epoch(
     sampler: TripletSampler,
     optimizer: torch.optim.Optimizer,
     warm_up: WarmUp | None = None,
+    precision: Precision = "float32",
 ) -> dict[str, float]:
     """Train for one pass over the interactions.
 
@@ -36,6 +39,7 @@ def train_epoch(
         sampler: draws the batches.
         optimizer: updates the model's parameters, such as :func:`build_optimizer` returns it.
         warm_up: sets the optimiser's learning rates before each step. (default: they stay)
+        precision: of the loss, see :class:`~crane_pyg.training.TrainingSettings`.
 
     Returns:
         the mean over the batches of ``loss`` and of each of its terms, and the ``seconds`` that
@@ -44,12 +48,15 @@ def train_epoch(
     start = time.perf_counter()
     model.train()
     model.start_epoch(data)
+    device = sampler.edge_index.device.type
+    in_half = precision == "bfloat16"  # otherwise autocast is left as the caller has it
     totals: dict[str, Tensor] = {}
     for user, pos, neg in sampler:
         optimizer.zero_grad()
-        terms = model.loss(data, user, pos, neg)
+        with torch.autocast(device, torch.bfloat16) if in_half else nullcontext():
+            terms = model.loss(data, user, pos, neg)
         loss = torch.stack(list(terms.values())).sum()
-        with torch.autocast(loss.device.type, enabled=False):  # backward repeats forward's types
+        with torch.autocast(device, enabled=False):  # backward repeats forward's types
             torch.autograd.backward(loss)
         if warm_up is not None:
             warm_up.step()

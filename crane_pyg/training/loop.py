@@ -21,7 +21,7 @@ from crane_pyg.ranges import check_range
 from crane_pyg.training.averaging import AveragedWeights
 from crane_pyg.training.callbacks import Callback
 from crane_pyg.training.checkpoint import Checkpoint
-from crane_pyg.training.defaults import training_settings
+from crane_pyg.training.defaults import Precision, training_settings
 from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
 from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate, evaluate_scorers
@@ -46,6 +46,7 @@ def fit(
     monitor: Monitor | None = None,
     eval_users: int | None = None,
     average_epochs: float | None = None,
+    precision: Precision | None = None,
     protocol: EvaluationProtocol = "strict",
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -84,6 +85,8 @@ def fit(
         eval_users: of more users with validation items, rank so many, always the same ones.
         average_epochs: over how many epochs of steps the weights are averaged that are validated
             and kept, see :class:`~crane_pyg.training.averaging.AveragedWeights`; 0 keeps the last.
+        precision: in which the loss multiplies matrices and reads neighbours; in ``"bfloat16"``
+            weights and sums stay in single precision.
         protocol: how validation ranks, see :func:`~crane_pyg.training.evaluate`.
         seed: decides on the sampling and all that is random in the model.
         device: defaults to where the model is.
@@ -113,6 +116,7 @@ def fit(
         monitor=monitor,
         eval_users=eval_users,
         average_epochs=average_epochs,
+        precision=precision,
     )
     (
         epochs,
@@ -124,8 +128,10 @@ def fit(
         monitor,
         eval_users,
         average_epochs,
+        precision,
     ) = settings
     check_choice("monitor", monitor, Monitor)
+    check_choice("precision", precision, Precision)
     check_choice("protocol", protocol, EvaluationProtocol)
     for name, value in settings._asdict().items():
         check_range(name, value)
@@ -156,7 +162,7 @@ def fit(
         if average_epochs:
             average = AveragedWeights(model, average_epochs * len(sampler))
             optimizer.register_step_post_hook(average.update)
-        run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up)
+        run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up, precision)
     ranking: dict[str, Any] = {"protocol": protocol, "max_users": eval_users}
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
@@ -170,6 +176,7 @@ def fit(
         "monitor": monitor,
         "eval_users": eval_users,
         "average_epochs": average_epochs,
+        "precision": precision,
         "protocol": protocol,
         "seed": seed,
     }

@@ -111,6 +111,25 @@ def test_a_product_and_rows_of_its_input_with_gradients(shape, learns, restricte
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_autocast_reads_rows_in_half_precision(half):
+    size, rows, read = (50, 30), some_rows(30, 1), some_rows(50, 2)
+    graph = csr_graph(random_edges(*size, 600)[0], size=size)
+    x = torch.randn(size[0], 5, requires_grad=True)
+    with torch.autocast("cpu", half):
+        out, own = spmm_and_read(graph, x, read, rows)
+        assert spmm(graph, x).dtype == half
+        assert spmm(graph, x.double()).dtype == torch.double
+    # One rounding of each row and one of their sum, not one of each addition.
+    dense = to_dense(graph.edge_index, graph.weight, size)
+    torch.testing.assert_close(out, (dense @ x.to(half).float()).to(half)[rows], rtol=1e-2, atol=0)
+    torch.testing.assert_close(own, x[read], rtol=0, atol=0)
+    (grad,) = torch.autograd.grad(out.float().sum() + own.sum(), x)
+    expected = dense[rows].sum(0).unsqueeze(1).repeat(1, 5)
+    expected[read] += 1
+    torch.testing.assert_close(grad, expected, rtol=1e-2, atol=0)
+
+
 def test_rows_of_which_one_comes_twice():
     graph = csr_graph(*random_edges(7, 4, 30), size=(7, 4))
     x = torch.randn(7, 2, dtype=torch.double)
@@ -216,7 +235,7 @@ def test_gradient_through_select_and_transpose():
     (found,) = torch.autograd.grad(out.square().sum(), weight)
 
     kept = torch.zeros(30, dtype=torch.bool)
-    kept[torch.argsort(edge_index[1] * 7 + edge_index[0])] = mask
+    kept[torch.argsort(edge_index[1] * 7 + edge_index[0], stable=True)] = mask
     expected = (to_dense(edge_index, weight * kept, (7, 4)).T @ x).square().sum()
     torch.testing.assert_close(found, torch.autograd.grad(expected, weight)[0])
 

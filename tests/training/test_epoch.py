@@ -42,3 +42,38 @@ def test_terms_are_means_over_the_batches(checkerboard):
 def test_groups_have_rates_of_their_own(checkerboard):
     optimizer = build_optimizer(build(checkerboard, graph_lr=0.1), lr=0.01)
     assert sorted({group["lr"] for group in optimizer.param_groups}) == pytest.approx([0.001, 0.01])
+
+
+def test_half_precision_is_of_the_loss_alone(checkerboard):
+    def trained(precision):
+        model = build(checkerboard, LightGCN)
+        optimizer = build_optimizer(model, SHORT["lr"])
+        train_epoch(model, checkerboard, sampler_of(checkerboard), optimizer, precision=precision)
+        return model
+
+    model = build(checkerboard, LightGCN)
+    optimizer = build_optimizer(model, SHORT["lr"])
+    for batch in sampler_of(checkerboard):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = sum(model.loss(checkerboard, *batch).values())
+        loss.backward()
+        optimizer.step()
+    half, single = trained("bfloat16"), trained("float32")
+    assert_same_state(half, model)
+    assert all(parameter.dtype == torch.float32 for parameter in half.parameters())
+    assert not torch.equal(half.item_embedding.weight, single.item_embedding.weight)
+    torch.testing.assert_close(
+        half.item_embedding.weight, single.item_embedding.weight, atol=0.01, rtol=0
+    )
+
+
+def test_fit_trains_in_half_precision(checkerboard):
+    model = build(checkerboard, LightGCN)
+    rows = fit(model, checkerboard, **SHORT, precision="bfloat16").history
+    assert (
+        rows[0]["loss"]
+        != fit(build(checkerboard, LightGCN), checkerboard, **SHORT).history[0]["loss"]
+    )
+    with pytest.raises(ValueError, match="precision must be"):
+        fit(model, checkerboard, **SHORT, precision="half")
