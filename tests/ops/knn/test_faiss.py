@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from crane_pyg.ops.knn import knn_graph
+from crane_pyg.ops.knn import edge_cosine, knn_graph
 from crane_pyg.ops.knn.faiss import _others
 from tests.ops.knn.test_api import brute_force, random_rows
 
@@ -17,11 +17,16 @@ def share_found(found, expected, k):
 
 
 @pytest.mark.parametrize("n", [2, 63, 257, 900])
-def test_where_all_cells_are_visited_it_is_exact(n):
+def test_where_all_cells_are_visited_it_errs_by_half_precision_alone(n):
     pytest.importorskip("faiss")
     x = random_rows(n)
     k = min(n - 1, 5)
-    assert torch.equal(knn_graph(x, k, impl="faiss"), brute_force(x, k))
+    found, expected = knn_graph(x, k, impl="faiss"), brute_force(x, k)
+    assert torch.equal(found[1], expected[1])
+    assert torch.unique(found, dim=1).size(1) == n * k
+    # A similarity of unit rows, one of them rounded, is off by half a unit in the last place of 11.
+    similarity = (edge_cosine(x, edges).view(n, k) for edges in (found, expected))
+    torch.testing.assert_close(*similarity, atol=2**-11, rtol=0)
 
 
 def test_most_are_found_and_always_the_same():
