@@ -13,8 +13,12 @@ from crane_pyg import ranks
 
 
 def start_store() -> dist.TCPStore:
-    """What a launcher keeps for its ranks."""
-    return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    """What a launcher keeps for its ranks; it has answered, so that its thread holds no lock that a
+    fork would find closed for ever."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store.set("started", "")
+    store.get("started")
+    return store
 
 
 def run_together(
