@@ -63,11 +63,8 @@ class CSRGraph(NamedTuple):
 
     def transpose(self) -> "CSRGraph":
         """The same edges in the other direction."""
-        inverse = torch.empty_like(self.perm_t)
-        place = torch.arange(inverse.numel(), dtype=inverse.dtype, device=inverse.device)
-        inverse[self.perm_t] = place
-        weight_t = self.weight[self.perm_t]
-        flipped = (self.rowptr_t, self.col_t, weight_t, self.rowptr, self.col, inverse)
+        weight_t, perm = self.weight[self.perm_t], _inverse(self.perm_t)
+        flipped = (self.rowptr_t, self.col_t, weight_t, self.rowptr, self.col, perm)
         return CSRGraph(*flipped, self.weight.detach())
 
     def with_weight(self, weight: Tensor) -> "CSRGraph":
@@ -134,19 +131,24 @@ def csr_graph(
         torch.arange(key.numel(), device=key.device) if is_sorted else key.argsort(stable=True)
     )
     col_t = dst[order_t].int()
-    place = col_t.argsort(stable=True)
-    order = order_t[place]
-    perm_t = torch.empty_like(col_t)
-    perm_t[place] = torch.arange(place.numel(), dtype=torch.int32, device=place.device)
+    perm = col_t.argsort(stable=True)
+    order = order_t[perm]
     return CSRGraph(
         _compress(dst, num_dst),
         src[order].int(),
         edge_weight[order],
         _compress(src, num_src),
         col_t,
-        perm_t,
+        _inverse(perm),
         edge_weight.detach()[order_t],
     )
+
+
+def _inverse(perm: Tensor) -> Tensor:
+    """Where each place of a permutation went, int32."""
+    inverse = torch.empty_like(perm, dtype=torch.int32)
+    inverse[perm] = torch.arange(perm.numel(), dtype=torch.int32, device=perm.device)
+    return inverse
 
 
 def _compress(index: Tensor, size: int) -> Tensor:
