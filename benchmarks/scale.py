@@ -28,7 +28,7 @@ from torch_geometric.nn.models import LightGCN as PyGLightGCN
 from torch_geometric.seed import seed_everything
 
 from benchmarks.figure import COLORS, MARKERS, panels
-from benchmarks.measure import TimedSampler, machine, upper_slope, with_peak
+from benchmarks.measure import TimedSampler, machine, resident_peak, upper_slope, with_peak
 from benchmarks.sweep import read
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.experiments import construct_model
@@ -113,7 +113,7 @@ def measure(interactions: int, name: str, width: int, threads: int) -> dict[str,
     record: dict[str, Any] = {"interactions": interactions, "model": name, "width": width}
     record |= {"train_interactions": data[USER_TO_ITEM].num_edges, **machine(torch.device("cpu"))}
     if name == "pyg":
-        return record | rival(data)
+        return record | rival(data) | {"peak_gb": resident_peak() / 2**30}
     begin = time.perf_counter()
     model = construct_model(name.split()[0], data, MODELS[name], 0)
     record["start_s"] = time.perf_counter() - begin
@@ -133,6 +133,7 @@ def measure(interactions: int, name: str, width: int, threads: int) -> dict[str,
     begin = time.perf_counter()
     record["ndcg"] = evaluate(model, data, "test", max_users=EVAL_USERS)["NDCG@20"]
     record["evaluation_s"] = time.perf_counter() - begin
+    record["peak_gb"] = resident_peak() / 2**30  # what follows takes memory of its own
     speed = copied()
     record |= {"copy_gb_s": speed / 1e9, "share": product_share(model, data, speed)}
     return record
@@ -210,8 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             key = {"interactions": size, "model": name, "width": args.width}
             if any(all(row[k] == v for k, v in key.items()) for row in read(path)):
                 continue
-            record, peak = with_peak(measure, size, name, args.width, args.threads)
-            record["peak_gb"] = peak / 2**30
+            record, _ = with_peak(measure, size, name, args.width, args.threads)
             with path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps(record), flush=True)
