@@ -33,8 +33,8 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "ssl_weight": [0.1, 0.01, 0.05, 0.5, 1.0],
         "ssl_temperature": [0.2, 0.1, 0.5, 1.0],
     },
-    # MMRec
-    "lattice": _RANKING | {"lr": [1e-3, 1e-4, 5e-4, 5e-3], "l2": [1e-5, 0.0, 1e-4, 1e-3]},
+    # MMRec, and softmax's rate.
+    "lattice": _RANKING | {"lr": [1e-3, 3e-3, 1e-4, 5e-4, 5e-3], "l2": [1e-5, 0.0, 1e-4, 1e-3]},
     # MMRec
     "freedom": _RANKING
     | {
@@ -97,11 +97,12 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "beta": [0.01, 0.0, 0.1],
         "align": [0.01, 0.0, 0.1],
     },
-    # The defaults, and of Sections 4.3.2 and 4.7 of the paper the values nearest to them.
+    # The defaults, and of Sections 4.3.2 and 4.7 of the paper the values nearest to them; large
+    # steps, which suit sparse data.
     "crane": {
         "ranking": ["softmax", "bpr"],
         "ranking_similarity": ["auto", "cosine", "inner"],
-        "lr": [3e-3, 1e-3],
+        "lr": [3e-3, 1e-2, 1e-3],
         "l2": [0.0, 1e-3],
         "k": [10, 5],
         "drop_edge": ["auto", None, "multinomial"],
