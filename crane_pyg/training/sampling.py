@@ -134,7 +134,10 @@ class TripletSampler:
     def _negatives(self, user: Tensor) -> Tensor:
         # The remainder of 63 random bits: no item is likelier than another by more than N / 2^63.
         bits = torch.empty_like(user).random_(generator=self.generator)
-        place = bits % self.num_left[user]
+        # A user after the other, so that what a search reads is still in the cache.
+        user, order = user.sort()
+        place = bits[order] % self.num_left[user]
         before = torch.searchsorted(self.others_before, user * self.num_items + place, right=True)
-        item = place + before - self.first[user]
+        item = torch.empty_like(place)
+        item[order] = place + before - self.first[user]
         return item if self.catalogue is None else self.catalogue[item]
