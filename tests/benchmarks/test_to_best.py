@@ -6,6 +6,12 @@ def test_seconds_to_the_best_epoch_leave_patience_out(monkeypatch, tmp_path, cap
     monkeypatch.setattr(
         to_best, "RIVALS", {name: to_best.RIVALS[name] for name in ("CRANE", "EASE")}
     )
+    patient = to_best.complete_settings
+    monkeypatch.setattr(
+        to_best,
+        "complete_settings",
+        lambda *args, **kwargs: patient(*args, **kwargs) | {"patience": 2},
+    )
     for _ in range(2):  # what is there is not run again
         to_best.main(["tiny", "--seeds", "0", "--out", str(path)])
     rows = sweep.read(path)
