@@ -35,13 +35,11 @@ def faiss(unit: Tensor, k: int, query: Tensor) -> Tensor:
     index.train(x.numpy())
     similarity, cells_of = map(torch.from_numpy, quantiser.search(x.numpy(), index.nprobe))
     own = cells_of[:, 0].contiguous()
-    add_preassigned(index, x.numpy(), own.numpy())  # type: ignore[no-untyped-call]
+    add_preassigned(index, x.numpy(), own.numpy())
     asking = query.cpu()
     order = own[asking].argsort(stable=True)
     x, cells_of, similarity = (each[asking[order]] for each in (x, cells_of, similarity))
-    nearest = search_preassigned(  # type: ignore[no-untyped-call]
-        index, x.numpy(), k + 1, cells_of.numpy(), similarity.numpy()
-    )[1]
+    nearest = search_preassigned(index, x.numpy(), k + 1, cells_of.numpy(), similarity.numpy())[1]
     found = torch.empty(asking.numel(), k + 1, dtype=torch.long)
     found[order] = torch.from_numpy(nearest)  # a row itself is among them, as a rule
     return _others(found, asking, k, rows).to(query.device)
