@@ -130,18 +130,18 @@ def peak_memory(build: Callable[[int], Rival], n: int, device: torch.device) -> 
         return _cuda_memory(build, n)
     if sys.platform != "linux":
         return None
-    with _fresh_process() as pool:
+    with fresh_process() as pool:
         return pool.submit(_resident_memory, build, n, torch.get_num_threads()).result()
 
 
 def with_peak(work: Callable[..., Any], *args: Any) -> tuple[Any, int]:
     """What ``work`` returns in a fresh process on Linux, and the most bytes that this one held."""
-    with _fresh_process() as pool:
+    with fresh_process() as pool:
         return pool.submit(_with_peak, work, args).result()
 
 
 def _with_peak(work: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, int]:
-    return work(*args), _proc("self/status", "VmHWM")
+    return work(*args), resident_peak()
 
 
 def die_with_parent() -> None:
@@ -156,8 +156,8 @@ def die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _fresh_process() -> ProcessPoolExecutor:
-    # Forked from a server that holds the imports and has no threads yet: fresh, and in no time.
+def fresh_process() -> ProcessPoolExecutor:
+    """A worker forked from a server that holds the imports and has no threads yet: in no time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.measure", "crane_pyg.nn.models"])
     return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
@@ -169,11 +169,11 @@ def _resident_memory(build: Callable[[int], Rival], n: int, num_threads: int) ->
     rival = build(n)
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before = _proc("self/status", "VmHWM")
+    before = resident_peak()
     out = rival.forward()
-    forward = _proc("self/status", "VmHWM")
+    forward = resident_peak()
     grads = _backward(out, rival.leaves)
-    total = _proc("self/status", "VmHWM")
+    total = resident_peak()
     return Memory(forward - before, total - before, out.nbytes, out.nbytes + grads)
 
 

@@ -30,7 +30,7 @@ from torch_geometric.nn.models import LightGCN as PyGLightGCN
 from torch_geometric.seed import seed_everything
 
 from benchmarks.figure import COLORS, MARKERS, panels
-from benchmarks.measure import TimedSampler, machine, resident_peak, upper_slope, with_peak
+from benchmarks.measure import TimedSampler, fresh_process, machine, resident_peak, upper_slope
 from benchmarks.sweep import read
 from crane_pyg.datasets.hetero import build_hetero_data
 from crane_pyg.experiments import construct_model
@@ -115,7 +115,7 @@ def measure(interactions: int, name: str, width: int, threads: int) -> dict[str,
     record: dict[str, Any] = {"interactions": interactions, "model": name, "width": width}
     record |= {"train_interactions": data[USER_TO_ITEM].num_edges, **machine(torch.device("cpu"))}
     if name == "pyg":
-        return record | rival(data) | {"peak_gb": resident_peak() / 2**30}
+        return record | rival(data)
     begin = time.perf_counter()
     model = construct_model(name.split()[0], data, MODELS[name], 0)
     record["start_s"] = time.perf_counter() - begin
@@ -165,7 +165,8 @@ def rival(data: HeteroData) -> dict[str, Any]:
         model.recommendation_loss(*score.chunk(2), node_id=nodes).backward()
         optimizer.step()
     step, count = statistics.median(sampler.seconds[1:]), TripletSampler.__len__(sampler)
-    return {"start_s": start, "step_s": step, "steps": count, "epoch_s": step * count}
+    seconds = {"start_s": start, "step_s": step, "steps": count, "epoch_s": step * count}
+    return seconds | {"peak_gb": resident_peak() / 2**30}
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
@@ -216,7 +217,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             key = {"interactions": size, "model": name, "width": args.width}
             if any(all(row[k] == v for k, v in key.items()) for row in read(path)):
                 continue
-            record, _ = with_peak(measure, size, name, args.width, args.threads)
+            with fresh_process() as pool:
+                record = pool.submit(measure, size, name, args.width, args.threads).result()
             with path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps(record), flush=True)

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def test_drawn_data_have_the_sizes_and_distinct_pairs():
 
 
 def test_each_size_is_measured_once_and_exponents_are_fitted(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(scale, "with_peak", lambda work, *args: (work(*args), 0))
+    monkeypatch.setattr(scale, "fresh_process", lambda: ThreadPoolExecutor(1))
     argv = ["--sizes", "3000", "6000", "--models", "lightgcn", "pyg", "--width", "4"]
     argv += ["--threads", "1", "--out", str(tmp_path / "scale")]
     scale.main(argv)
