@@ -156,10 +156,12 @@ def die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def fresh_process() -> ProcessPoolExecutor:
+def fresh_process(
+    preload: Sequence[str] = ("benchmarks.measure", "crane_pyg.nn.models"),
+) -> ProcessPoolExecutor:
     """A worker forked from a server that holds the imports and has no threads yet: in no time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.measure", "crane_pyg.nn.models"])
+    context.set_forkserver_preload([*preload])
     return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
 
 

@@ -7,10 +7,8 @@ its libraries: features, model and training. ``--data`` has no say in this.
 """
 
 import logging
-import multiprocessing
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ import torch
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.figure import COLORS, COLUMN, MARKERS, growth_lines, panels
-from benchmarks.measure import TimedSampler, die_with_parent, free_memory, machine, slope
+from benchmarks.measure import TimedSampler, free_memory, fresh_process, machine, slope
 from benchmarks.paper.job import Job
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.datasets.synthetic import PRESETS
@@ -58,7 +56,7 @@ def run(job: Job) -> None:
                 skipped.append(f"- {label} at the size of {size}: {reason}")
                 continue
             logger.info("%s at the size of %s%s", label, size, predicted(label, size, points))
-            with fresh_process() as pool:
+            with fresh_process([__name__]) as pool:
                 threads = torch.get_num_threads()
                 point = pool.submit(measure, size, *rival, threads).result()
             points.append({"model": label, "size": size, **machine(torch.device("cpu")), **point})
@@ -67,12 +65,6 @@ def run(job: Job) -> None:
     table = pd.DataFrame(points)
     job.write(text(table, skipped), table)
     draw(table, job.folder / "figure.png")
-
-
-def fresh_process() -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.paper.figure7"])
-    return ProcessPoolExecutor(1, mp_context=context, initializer=die_with_parent)
 
 
 def announcement(sizes: list[str], limit: float) -> str:

@@ -1,3 +1,7 @@
+import contextlib
+import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -7,6 +11,14 @@ import torch
 from benchmarks import measure
 from crane_pyg.datasets import SyntheticMultimodal
 from crane_pyg.training import TripletSampler
+
+SCRIPT = """
+import os, time
+from benchmarks.measure import fresh_process
+with fresh_process() as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 300).result()
+"""
 
 
 def test_a_timed_sampler_hands_out_the_batches_of_training():
@@ -46,3 +58,22 @@ def test_peak_memory_is_that_of_the_step():
     memory = measure.peak_memory(_fill, 64 * 1024, torch.device("cpu"))
     assert memory.output == memory.results == 4 * 64 * 1024
     assert memory.forward == pytest.approx(64 * 2**20, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_who_started_them(how):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(worker, 0)
+    parent.send_signal(how)
+    assert parent.wait() == -how
+    parent.stdout.close()
+    with contextlib.suppress(ProcessLookupError):
+        for _ in range(600):
+            os.kill(worker, 0)
+            time.sleep(0.1)
+        pytest.fail("the worker goes on")
