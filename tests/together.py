@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import warnings
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import torch
@@ -27,8 +28,13 @@ def run_together(
     """Run a function on each of some ranks, which are together; returns how each process ended."""
     store = store or start_store()
     fork = multiprocessing.get_context("fork")
+    # The store's thread asks the system for names of who calls it, under a lock that a fork would
+    # keep: none calls before all are there.
+    there = fork.Barrier(count)
     processes = [
-        fork.Process(target=_run, args=(rank, count, store.port, function, args), daemon=True)
+        fork.Process(
+            target=_run, args=(rank, count, store.port, there, function, args), daemon=True
+        )
         for rank in range(count)
     ]
     with warnings.catch_warnings():
@@ -40,7 +46,10 @@ def run_together(
     return [process.exitcode for process in processes]
 
 
-def _run(rank: int, count: int, port: int, function: Callable[..., Any], args: Any) -> None:
+def _run(
+    rank: int, count: int, port: int, there: Barrier, function: Callable[..., Any], args: Any
+) -> None:
+    there.wait()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
