@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -75,23 +77,31 @@ def test_what_does_harm_is_left_out(residual, checkerboard):
     assert not residual.linear.solved
 
 
-def test_the_ridge_is_the_best_of_those_tried(residual, checkerboard):
-    quality_by_l2 = {10.0: 0.1, 50.0: 0.3, 200.0: 0.2}
+@pytest.mark.parametrize(
+    ("best", "order"),
+    [
+        (10.0, [200.0, 800.0, 50.0, 10.0]),
+        (50.0, [200.0, 800.0, 50.0, 10.0]),
+        (200.0, [200.0, 800.0, 50.0]),
+        (800.0, [200.0, 800.0]),
+    ],
+)
+def test_the_ridge_is_the_best_of_those_tried(residual, checkerboard, best, order):
     user, alone = torch.arange(24), {}
 
     def quality(scorers):
         if len(scorers) > 1:  # shares, of which the highest comes last
             return [*range(len(scorers))]
         alone[residual.linear.l2] = scorers[0](user)
-        return [quality_by_l2[residual.linear.l2]]
+        return [-abs(math.log(residual.linear.l2 / best))]
 
     residual.calibrate(checkerboard, own, quality)
-    assert list(alone) == [10.0, 50.0, 200.0]
-    assert residual.linear.l2 == 50.0
+    assert list(alone) == order
+    assert residual.linear.l2 == best
     found = residual.linear(checkerboard, user)
     expected = (found - found.mean(1, keepdim=True)) / found.std(1, keepdim=True, correction=0)
-    torch.testing.assert_close(alone[50.0], expected)
-    assert not torch.allclose(alone[200.0], expected)
+    torch.testing.assert_close(alone.pop(best), expected)
+    assert all(not torch.allclose(other, expected) for other in alone.values())
 
 
 def test_those_who_were_just_scored_are_not_scored_for_each_share(residual, checkerboard):
