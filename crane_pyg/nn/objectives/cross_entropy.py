@@ -28,7 +28,8 @@ class CrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, pos: Tensor, neg: Tensor, hidden: Tensor, scale: float) -> Tensor:
         top = torch.maximum(pos, neg.amax(1)) if neg.size(1) else pos
         terms = torch.add((-scale * top).unsqueeze(1), neg, alpha=scale)
-        terms.masked_fill_(hidden, -torch.inf).exp_()
+        # A product with bytes is many times as fast as filling by a mask.
+        terms.exp_().mul_(hidden.logical_not().view(torch.uint8))
         own, others = scale * (pos - top), terms.sum(1)
         total = own.exp() + others
         ctx.save_for_backward(terms, others, total)
