@@ -47,7 +47,7 @@ class Residual(torch.nn.Module):
     SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
     """What is tried for :math:`\alpha`, beside zero."""
     L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
-    """What is tried for the ridge, from the third on in the direction in which it rises."""
+    """What is tried for the ridge, from the second on in the direction in which it rises."""
     chosen: ClassVar[tuple[str, ...]] = ("linear.l2",)
     """What :meth:`calibrate` sets beside tensors, and so does not tell one model from another."""
 
@@ -92,7 +92,7 @@ class Residual(torch.nn.Module):
         """
         self.reset_parameters()
         best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
-        middle = len(self.L2S) // 2
+        middle = (len(self.L2S) - 1) // 2
         for way in (self.L2S[middle:], self.L2S[middle - 1 :: -1]):
             for l2 in way:
                 self.linear.l2 = l2
