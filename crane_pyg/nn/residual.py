@@ -93,7 +93,7 @@ class Residual(torch.nn.Module):
         self.reset_parameters()
         best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
         middle = (len(self.L2S) - 1) // 2
-        for way in (self.L2S[middle:], self.L2S[middle - 1 :: -1]):
+        for way in (self.L2S[middle:], self.L2S[:middle][::-1]):
             for l2 in way:
                 self.linear.l2 = l2
                 self.linear.solve(data)
