@@ -13,6 +13,10 @@ from crane_pyg.datasets import build_hetero_data
 # Deterministic algorithms, which poison memory, refuse matrix products on CUDA without it.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared: one thread here, and in what starts
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:

@@ -5,6 +5,7 @@ Models themselves are in :mod:`crane_pyg.nn.models`.
 
 from crane_pyg.nn.attention import RecursiveCrossModalAttention
 from crane_pyg.nn.content_choice import choose_content
+from crane_pyg.nn.content_rows import content_rows
 from crane_pyg.nn.content_term import ContentTerm
 from crane_pyg.nn.conv import (
     BipartiteConv,
@@ -86,6 +87,7 @@ __all__ = [
     "choose_content",
     "choose_similarity",
     "choose_thinning",
+    "content_rows",
     "info_nce_loss",
     "item_view_propagation",
     "light_gcn_propagation",

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from crane_pyg.nn.content_rows import content_rows
 from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.nn.scorer import Quality, Scorer
 
@@ -20,12 +21,15 @@ class Residual(torch.nn.Module):
 
     Both are standardised over the catalogue of each user. It takes no part in training: the closed
     form has seen every pair that a loss would ask for, and would explain them all. Once the model
-    is trained, :meth:`calibrate` chooses :math:`\alpha` and the ridge on validation; where it does
-    not help, :math:`\alpha` is zero and nothing is kept.
+    is trained, :meth:`calibrate` chooses :math:`\alpha` and the ridge on validation, and whether
+    items' features explain them too (:func:`~crane_pyg.nn.content_rows`); where it does not help,
+    :math:`\alpha` is zero and nothing is kept.
 
     Args:
         linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
             :math:`\hat{r}`.
+        content (iterable of str): names of the modalities whose features may explain items.
+            (default: none)
 
     Examples:
         >>> import torch
@@ -48,14 +52,17 @@ class Residual(torch.nn.Module):
     """What is tried for :math:`\alpha`, beside zero."""
     L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
     """What is tried for the ridge, from the second on in the direction in which it rises."""
+    CONTENT: ClassVar[float] = 10.0
+    """What is tried for the weight of the features, beside zero."""
     chosen: ClassVar[tuple[str, ...]] = ("linear.l2",)
     """What :meth:`calibrate` sets beside tensors, and so does not tell one model from another."""
 
     share: Tensor
 
-    def __init__(self, linear: EASE | LocalEASE) -> None:
+    def __init__(self, linear: EASE | LocalEASE, content: Iterable[str] = ()) -> None:
         super().__init__()
         self.linear = linear
+        self.content = tuple(content)
         self.register_buffer("share", torch.zeros(()))
 
     def reset_parameters(self) -> None:
@@ -80,7 +87,8 @@ class Residual(torch.nn.Module):
 
     @torch.no_grad()
     def calibrate(self, data: HeteroData, own: Scorer, quality: Quality) -> float:
-        """Choose the ridge by how good the residual is alone, and then its share.
+        """Choose the ridge and whether features count by how good the residual is alone, and then
+        its share.
 
         Args:
             data: the graph.
@@ -91,20 +99,7 @@ class Residual(torch.nn.Module):
             the validation score reached, that of the model without a residual at least.
         """
         self.reset_parameters()
-        best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
-        middle = (len(self.L2S) - 1) // 2
-        for way in (self.L2S[middle:], self.L2S[:middle][::-1]):
-            for l2 in way:
-                self.linear.l2 = l2
-                self.linear.solve(data)
-                (score,) = quality([lambda user: _standardised(self.linear(data, user))])
-                if score <= top:
-                    break
-                best, top, weights = l2, score, self.linear.state_dict()
-            if best > self.L2S[middle]:
-                break  # it has one peak, and that lies on this side
-        self.linear.l2 = best
-        self.linear.load_state_dict(weights)
+        self._solve_best(data, quality)
         shares = (0.0, *self.SHARES)
         found = dict(zip(shares, quality(self._mixes(data, own, shares)), strict=True))
         chosen = max(found, key=found.__getitem__)
@@ -112,6 +107,31 @@ class Residual(torch.nn.Module):
         if chosen == 0:
             self.linear.reset_parameters()
         return found[chosen]
+
+    def _solve_best(self, data: HeteroData, quality: Quality) -> None:
+        best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
+
+        def is_better(l2: float, features: Tensor | None = None) -> bool:
+            nonlocal best, top, weights
+            self.linear.l2 = l2
+            self.linear.solve(data, features)
+            (score,) = quality([lambda user: _standardised(self.linear(data, user))])
+            if score <= top:
+                return False
+            best, top, weights = l2, score, self.linear.state_dict()
+            return True
+
+        middle = (len(self.L2S) - 1) // 2
+        for way in (self.L2S[middle:], self.L2S[:middle][::-1]):
+            for l2 in way:
+                if not is_better(l2):
+                    break
+            if best > self.L2S[middle]:
+                break  # it has one peak, and that lies on this side
+        if self.content:
+            is_better(best, content_rows(data, self.content, self.CONTENT))
+        self.linear.l2 = best
+        self.linear.load_state_dict(weights)
 
     def _mixes(self, data: HeteroData, own: Scorer, shares: Sequence[float]) -> list[Scorer]:
         """A scorer for each share. Users whom one has just scored, another does not score anew."""

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from crane_pyg.nn import Residual
+from crane_pyg.nn import Residual, content_rows
 from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.schema import USER_TO_ITEM
 
@@ -102,6 +102,26 @@ def test_the_ridge_is_the_best_of_those_tried(residual, checkerboard, best, orde
     expected = (found - found.mean(1, keepdim=True)) / found.std(1, keepdim=True, correction=0)
     torch.testing.assert_close(alone.pop(best), expected)
     assert all(not torch.allclose(other, expected) for other in alone.values())
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_features_count_where_they_are_better(helps, checkerboard):
+    user, scored = torch.arange(24), []
+
+    def quality(scorers):
+        if len(scorers) > 1:
+            return [*range(len(scorers))]
+        scored.append(scorers[0](user))
+        return [-abs(math.log(residual.linear.l2 / 50)) + helps * (len(scored) == 4)]
+
+    residual = Residual(LocalEASE(40, num_neighbors=30), content=["visual", "textual"])
+    residual.calibrate(checkerboard, own, quality)
+    rows = content_rows(checkerboard, ["visual", "textual"], Residual.CONTENT)
+    expected = LocalEASE(40, l2=50.0, num_neighbors=30)
+    expected.solve(checkerboard, rows if helps else None)
+    assert residual.linear.l2 == 50
+    assert torch.equal(residual.linear(checkerboard, user), expected(checkerboard, user))
+    assert not torch.allclose(scored[3], scored[0])
 
 
 def test_those_who_were_just_scored_are_not_scored_for_each_share(residual, checkerboard):

@@ -1,4 +1,5 @@
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.linear.base import DenseItemToItem
@@ -40,10 +41,23 @@ class EASE(DenseItemToItem):
         self.max_gb = max_gb
 
     @torch.no_grad()
-    def solve(self, data: HeteroData) -> None:
-        edge_index = data[USER_TO_ITEM].edge_index
+    def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
+        """Find the weights.
+
+        Args:
+            data: the graph; its edges from users to items count.
+            features (Tensor, optional): as :func:`~crane_pyg.ops.ease` takes them.
+
+        Shapes:
+            - **features:** ``[N, f]``
+        """
         self.weight = ease(
-            edge_index, sizes(data), self.l2, dropout=self.dropout, max_gb=self.max_gb
+            data[USER_TO_ITEM].edge_index,
+            sizes(data),
+            self.l2,
+            dropout=self.dropout,
+            features=features,
+            max_gb=self.max_gb,
         )
 
     def __repr__(self) -> str:

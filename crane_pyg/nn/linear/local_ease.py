@@ -1,4 +1,5 @@
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.linear.base import SparseItemToItem
@@ -45,10 +46,23 @@ class LocalEASE(SparseItemToItem):
         self.dropout = dropout
 
     @torch.no_grad()
-    def solve(self, data: HeteroData) -> None:
-        edge_index = data[USER_TO_ITEM].edge_index
+    def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
+        """Find the weights.
+
+        Args:
+            data: the graph; its edges from users to items count.
+            features (Tensor, optional): as :func:`~crane_pyg.ops.local_ease` takes them.
+
+        Shapes:
+            - **features:** ``[N, f]``
+        """
         edges = local_ease(
-            edge_index, sizes(data), self.l2, self.num_neighbors, dropout=self.dropout
+            data[USER_TO_ITEM].edge_index,
+            sizes(data),
+            self.l2,
+            self.num_neighbors,
+            dropout=self.dropout,
+            features=features,
         )
         self.keep(*edges)
 

@@ -164,10 +164,15 @@ class CRANESettings(RankingSettings):
             "dual_fusion": self.dual_fusion,
             "objective": objective,
             "history_fit": HistoryFit(objective.ranking) if self.fit_users else None,
-            "residual": self.residual
-            and Residual(RESIDUALS[self.residual](num_items, dropout=0.5)),
+            "residual": self._residual(modalities, num_items),
             "graph_lr": self.graph_lr,
         }
+
+    def _residual(self, modalities: Mapping[str, int], num_items: int) -> Residual | None:
+        if self.residual is None:
+            return None
+        content = () if self.fusion is None else self._used(modalities)
+        return Residual(RESIDUALS[self.residual](num_items, dropout=0.5), content)
 
     def _encoder(self) -> CollaborativeEncoder:
         thinning = None

@@ -4,11 +4,11 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn import linear
-from crane_pyg.nn.models.solved import LinearRecommender
+from crane_pyg.nn.models.solved import RegressionRecommender
 from crane_pyg.schema import sizes
 
 
-class EASE(LinearRecommender):
+class EASE(RegressionRecommender):
     r"""EASE from `"Embarrassingly Shallow Autoencoders for Sparse Data"
     <https://arxiv.org/abs/1905.03375>`_: a linear regression of each item on all others, in closed
     form.
@@ -26,9 +26,12 @@ class EASE(LinearRecommender):
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it; not in the paper, but in a later
             one of its author. (default: ``0``)
         max_gb (float): memory that solving may take. (default: ``8``)
+        content (float): how much items' features explain them, as so many users; not of the paper,
+            see :func:`~crane_pyg.nn.content_rows`. (default: ``0``)
 
     Raises:
-        ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+        ValueError: if ``content`` is negative; when solving, if more memory would be needed,
+            ``l2`` is not positive, or there are no features that could count.
 
     Examples:
         >>> import torch
@@ -43,13 +46,15 @@ class EASE(LinearRecommender):
     """
 
     def __init__(
-        self, num_items: int, l2: float = 300.0, dropout: float = 0.0, max_gb: float = 8.0
+        self,
+        num_items: int,
+        l2: float = 300.0,
+        dropout: float = 0.0,
+        max_gb: float = 8.0,
+        content: float = 0.0,
     ) -> None:
-        super().__init__(linear.EASE(num_items, l2, dropout, max_gb))
+        super().__init__(linear.EASE(num_items, l2, dropout, max_gb), content)
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
         return cls(sizes(data)[1], **kwargs)
-
-    def __repr__(self) -> str:
-        return repr(self.weights)

@@ -4,11 +4,11 @@ from torch_geometric.data import HeteroData
 from typing_extensions import Self
 
 from crane_pyg.nn import linear
-from crane_pyg.nn.models.solved import LinearRecommender
+from crane_pyg.nn.models.solved import RegressionRecommender
 from crane_pyg.schema import sizes
 
 
-class LocalEASE(LinearRecommender):
+class LocalEASE(RegressionRecommender):
     r"""EASE with few regressors for each item, see :func:`~crane_pyg.ops.local_ease`: time and
     memory grow with the items alone, and what it finds is a sparse graph.
 
@@ -20,9 +20,12 @@ class LocalEASE(LinearRecommender):
         l2 (float): :math:`\lambda`. (default: ``50``)
         num_neighbors (int): items that explain one. (default: ``100``)
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
+        content (float): how much items' features explain them, as so many users; not of the paper,
+            see :func:`~crane_pyg.nn.content_rows`. (default: ``0``)
 
     Raises:
-        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+        ValueError: if ``content`` is negative; when solving, if ``l2`` or ``num_neighbors`` is not
+            positive, or there are no features that could count.
 
     Examples:
         >>> import torch
@@ -37,13 +40,15 @@ class LocalEASE(LinearRecommender):
     """
 
     def __init__(
-        self, num_items: int, l2: float = 50.0, num_neighbors: int = 100, dropout: float = 0.5
+        self,
+        num_items: int,
+        l2: float = 50.0,
+        num_neighbors: int = 100,
+        dropout: float = 0.5,
+        content: float = 0.0,
     ) -> None:
-        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors, dropout))
+        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors, dropout), content)
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:
         return cls(sizes(data)[1], **kwargs)
-
-    def __repr__(self) -> str:
-        return repr(self.weights)

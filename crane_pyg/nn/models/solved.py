@@ -3,8 +3,10 @@ from collections.abc import Callable
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
-from crane_pyg.nn.linear import ItemToItem, SparseItemToItem
+from crane_pyg.nn.content_rows import content_rows
+from crane_pyg.nn.linear import EASE, ItemToItem, LocalEASE, SparseItemToItem
 from crane_pyg.nn.models.recommender import Recommender
+from crane_pyg.schema import modalities
 
 
 class SolvedRecommender(Recommender):
@@ -66,3 +68,31 @@ class LinearRecommender(SolvedRecommender):
             return super().similar_items(data)
         edge_index, num_items = self.weights.edge_index, self.weights.num_items
         return Data(edge_index=edge_index, edge_weight=self.weights.value, num_nodes=num_items)
+
+
+class RegressionRecommender(LinearRecommender):
+    """Base of the models that regress items on each other, and on what they are.
+
+    Args:
+        weights: what items say for items.
+        content (float): weight of the features, see :func:`~crane_pyg.nn.content_rows`.
+
+    Raises:
+        ValueError: if the weight is negative.
+    """
+
+    weights: EASE | LocalEASE
+
+    def __init__(self, weights: EASE | LocalEASE, content: float) -> None:
+        super().__init__(weights)
+        if not content >= 0:
+            raise ValueError(f"content must not be negative (got {content})")
+        self.content = content
+
+    def solve(self, data: HeteroData) -> dict[str, Tensor]:
+        rows = content_rows(data, modalities(data), self.content) if self.content else None
+        self.weights.solve(data, rows)
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{repr(self.weights)[:-1]}, content={self.content:g})"

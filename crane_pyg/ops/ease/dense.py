@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from crane_pyg.ops.cooccurrence import cooccurrence
-from crane_pyg.ops.ease.ridge import check_ridge
+from crane_pyg.ops.ease.ridge import check_features, check_ridge
 
 _MATRICES = 3  # held at once: the system, its factor, its inverse
 
@@ -13,6 +13,7 @@ def ease(
     l2: float,
     *,
     dropout: float = 0.0,
+    features: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
     max_gb: float = 8.0,
 ) -> Tensor:
@@ -26,7 +27,11 @@ def ease(
         \mathbf{P} = (\mathbf{X}^{\top} \mathbf{X} + \lambda \mathbf{I})^{-1}, \qquad
         B_{ij} = - P_{ij} / P_{jj} \quad (i \neq j)
 
-    A user's scores are the sum of the rows of what the user took.
+    A user's scores are the sum of the rows of what the user took. Features explain items as users
+    do: with rows :math:`\mathbf{F}`, it is :math:`\mathbf{X}^{\top} \mathbf{X} + \mathbf{F}
+    \mathbf{F}^{\top}` in the place of :math:`\mathbf{X}^{\top} \mathbf{X}`, as in CEASE of
+    `"Closed-Form Models for Collaborative Filtering with Side-Information"
+    <https://dl.acm.org/doi/10.1145/3383313.3418480>`_.
 
     Args:
         edge_index (Tensor): ``[2, E]`` distinct or repeated pairs, users first.
@@ -37,19 +42,22 @@ def ease(
             c_{ii} \, p / (1 - p)`. From `"Autoencoders that don't overfit towards the Identity"
             <https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html>`_.
             (default: ``0.0``)
+        features: :math:`\mathbf{F}`, scaled by how much they shall say. (default: none)
         dtype: of the solution and the result. Float32 is off by 1e-6 of the largest weight and
             less where ``l2`` is 100 or more, by 1e-4 where it is 1. (default: ``torch.float32``)
         max_gb: memory that solving may take; it grows with the square of the items, time with the
             cube. (default: ``8``)
 
     Shapes:
+        - **features:** ``[items, f]``
         - **output:** ``[items, items]``, on the device of ``edge_index``
 
     Raises:
         ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), more memory would be
-            needed, or an index lies outside ``size``.
+            needed, an index lies outside ``size``, or the features are not of ``size[1]`` items.
     """
     check_ridge(l2, dropout)
+    check_features(features, size[1])
     need = _MATRICES * size[1] ** 2 * dtype.itemsize / 1e9
     if need > max_gb:
         raise ValueError(
@@ -57,6 +65,9 @@ def ease(
             f"--model ease-local) takes memory linear in the items (got {need:.1f} GB)"
         )
     system = cooccurrence(edge_index, size).to(dtype)
+    if features is not None:
+        features = features.to(dtype)
+        system.addmm_(features, features.T)
     system.diagonal().div_(1 - dropout).add_(l2)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(system))
     weight = inverse.div_(-inverse.diagonal().clone())

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from crane_pyg.ops.cooccurrence import interaction_matrix, place_in_row, strongest
-from crane_pyg.ops.ease.ridge import check_ridge
+from crane_pyg.ops.ease.ridge import check_features, check_ridge
 from crane_pyg.ops.ranges import ranges
 
 _DENSE = 1 << 30  # entries of a matrix of items by items that may be held to read systems from
@@ -21,6 +21,7 @@ def local_ease(
     num_neighbors: int,
     *,
     dropout: float = 0.0,
+    features: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""EASE with few regressors for each item: a sparse item-item graph, linear in the items.
 
@@ -46,20 +47,22 @@ def local_ease(
         size: number of users and of items.
         l2: :math:`\lambda`.
         num_neighbors: :math:`m`; as many as there are others, where there are fewer.
-        dropout: as :func:`ease` takes it. (default: ``0.0``)
+        dropout, features: as :func:`ease` takes them; features choose no regressors.
 
     Returns:
         edges from the explaining items (row 0) to those explained (row 1), and their weights, on
         the device of ``edge_index``.
 
     Shapes:
+        - **features:** ``[items, f]``
         - **output:** ``[2, E']`` sorted by explained item, then by explaining, and ``[E']``
 
     Raises:
         ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), there is to be no
-            neighbour, or an index lies outside ``size``.
+            neighbour, an index lies outside ``size``, or the features are not of ``size[1]`` items.
     """
     check_ridge(l2, dropout)
+    check_features(features, size[1])
     if num_neighbors < 1:
         raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
     device, num_items = edge_index.device, size[1]
@@ -76,6 +79,9 @@ def local_ease(
         # The item itself comes last: its column of the system is the right hand side.
         own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
         whole = systems(own)  # [b, width + 1, width + 1]
+        if features is not None:
+            x = features[own]
+            whole.baddbmm_(x, x.mT)
         system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
         system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
         solution = torch.cholesky_solve(target, torch.linalg.cholesky(system))

@@ -57,6 +57,22 @@ def test_repeated_pairs_count_once_and_nobody_is_missed():
     torch.testing.assert_close(wider[:17, :17], ease(edge_index, (40, 17), 1.0))
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.6])
+def test_features_explain_items_as_users_do(dropout):
+    edge_index, taken = interactions()
+    features = torch.randn(17, 5, dtype=torch.float64)
+    rows = torch.cat([taken, features.T])
+    weight = torch.zeros(17, 17, dtype=torch.float64)
+    for j in range(17):
+        others = [i for i in range(17) if i != j]
+        x = rows[:, others]
+        system = x.T @ x
+        system += 2.0 * torch.eye(16) + dropout / (1 - dropout) * system.diag().diag()
+        weight[others, j] = torch.linalg.solve(system, x.T @ rows[:, j])
+    got = ease(edge_index, (40, 17), 2.0, dropout=dropout, features=features, dtype=torch.float64)
+    torch.testing.assert_close(got, weight, rtol=1e-9, atol=1e-12)
+
+
 def test_what_would_not_fit_is_refused_before_it_is_tried():
     edge_index = torch.tensor([[0], [999_999]])
     with pytest.raises(ValueError, match=r"1000000 items.*8 GB.*local.*got 12000\.0 GB"):
@@ -73,5 +89,7 @@ def test_bad_input_is_refused():
         ease(edge_index, (40, 5), 1.0)
     with pytest.raises(ValueError, match=r"user indices.*\[0, 7\)"):
         ease(edge_index, (7, 17), 1.0)
+    with pytest.raises(ValueError, match=r"features.*\[17, f\].*got \[16, 3\]"):
+        ease(edge_index, (40, 17), 1.0, features=torch.ones(16, 3))
     with pytest.raises(ValueError, match=r"\[2, E\]"):
         ease(edge_index.T, (40, 17), 1.0)

@@ -21,8 +21,9 @@ def as_matrix(edge_index, weight, num_items):
     return matrix
 
 
-def one_by_one(taken, l2, num_neighbors):
+def one_by_one(taken, l2, num_neighbors, features=None):
     """The definition, item by item."""
+    rows = taken if features is None else torch.cat([taken, features.T])
     together = taken.T @ (taken / taken.sum(1, keepdim=True).clamp(min=1).sqrt())
     popularity, n = taken.sum(0), len(together)
     weight = torch.zeros(n, n, dtype=taken.dtype)
@@ -33,9 +34,9 @@ def one_by_one(taken, l2, num_neighbors):
             if i != j and together[i, j] > 0
         }
         chosen = sorted(score, key=lambda i: (-score[i], i))[:num_neighbors]
-        x = taken[:, chosen]
+        x = rows[:, chosen]
         system = x.T @ x + l2 * torch.eye(len(chosen), dtype=taken.dtype)
-        weight[chosen, j] = torch.linalg.solve(system, x.T @ taken[:, j])
+        weight[chosen, j] = torch.linalg.solve(system, x.T @ rows[:, j])
     return weight
 
 
@@ -48,14 +49,17 @@ def source(request, monkeypatch):
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("num_neighbors", [1, 4, 15])
 @pytest.mark.parametrize("share", [0.05, 0.3])
-def test_it_is_ridge_regression_on_few(num_neighbors, share, monkeypatch):
+@pytest.mark.parametrize("width", [0, 6])
+def test_it_is_ridge_regression_on_few(num_neighbors, share, width, monkeypatch):
     monkeypatch.setattr(cooccurrence, "_ROWS", 5)
     monkeypatch.setattr(local, "_CHUNK", 60)
     edge_index, taken = interactions(share=share)
-    edges, weight = local_ease(edge_index, (40, 17), 2.0, num_neighbors)
+    features = torch.randn(17, width, dtype=torch.float64) if width else None
+    given = features if features is None else features.float()
+    edges, weight = local_ease(edge_index, (40, 17), 2.0, num_neighbors, features=given)
     assert edges.size(1) == weight.numel() == len(set(zip(*edges.tolist(), strict=True)))
     assert torch.equal(edges, edges[:, (edges[1] * 17 + edges[0]).argsort()])
-    wanted = one_by_one(taken, 2.0, num_neighbors)
+    wanted = one_by_one(taken, 2.0, num_neighbors, features)
     got = as_matrix(edges, weight.double(), 17)
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
     assert torch.equal(got != 0, wanted.abs() > 1e-9)
@@ -98,5 +102,7 @@ def test_bad_input_is_refused():
         local_ease(edge_index, (40, 17), -1, 3)
     with pytest.raises(ValueError, match=r"num_neighbors.*got 0"):
         local_ease(edge_index, (40, 17), 1.0, 0)
+    with pytest.raises(ValueError, match=r"features.*\[17, f\].*got \[17\]"):
+        local_ease(edge_index, (40, 17), 1.0, 3, features=torch.ones(17))
     with pytest.raises(ValueError, match=r"item indices.*\[0, 5\)"):
         local_ease(edge_index, (40, 5), 1.0, 3)
