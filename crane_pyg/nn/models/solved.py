@@ -76,17 +76,12 @@ class RegressionRecommender(LinearRecommender):
     Args:
         weights: what items say for items.
         content (float): weight of the features, see :func:`~crane_pyg.nn.content_rows`.
-
-    Raises:
-        ValueError: if the weight is negative.
     """
 
     weights: EASE | LocalEASE
 
     def __init__(self, weights: EASE | LocalEASE, content: float) -> None:
         super().__init__(weights)
-        if not content >= 0:
-            raise ValueError(f"content must not be negative (got {content})")
         self.content = content
 
     def solve(self, data: HeteroData) -> dict[str, Tensor]:
