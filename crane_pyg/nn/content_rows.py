@@ -59,4 +59,4 @@ def content_rows(data: HeteroData, modalities: Iterable[str], weight: float = 1.
         parts.append(units.project(vectors.T))
     if not parts:
         raise ValueError("content needs item features (got no modality)")
-    return torch.cat(parts, dim=1).float() * math.sqrt(weight / len(parts))
+    return torch.cat(parts, dim=1).float().mul_(math.sqrt(weight / len(parts)))
