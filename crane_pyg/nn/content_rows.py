@@ -35,7 +35,6 @@ def content_rows(data: HeteroData, modalities: Iterable[str], weight: float = 1.
 
     Examples:
         >>> from crane_pyg.datasets import SyntheticMultimodal
-        >>> import torch
         >>> from crane_pyg.nn import content_rows
         >>> from crane_pyg.ops import local_ease
         >>> data = SyntheticMultimodal("tiny")[0]

@@ -80,7 +80,7 @@ def local_ease(
         own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
         whole = systems(own)  # [b, width + 1, width + 1]
         if features is not None:
-            x = features[own]
+            x = features[own].float()
             whole.baddbmm_(x, x.mT)
         system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
         system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
