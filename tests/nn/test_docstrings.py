@@ -24,7 +24,7 @@ def test_a_forward_says_what_it_takes_and_in_what_shapes(name):
     assert "Shapes:" in text
 
 
-@pytest.mark.parametrize("name", PUBLIC.keys() | MODULES.keys())
+@pytest.mark.parametrize("name", PUBLIC | MODULES)
 def test_arguments_are_explained(name):
     thing = (PUBLIC | MODULES)[name]
     text = inspect.getdoc(thing)
