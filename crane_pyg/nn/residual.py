@@ -110,11 +110,12 @@ class Residual(torch.nn.Module):
 
     def _solve_best(self, data: HeteroData, quality: Quality) -> None:
         best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
+        solve = self.linear.solver(data)
 
         def is_better(l2: float, features: Tensor | None = None) -> bool:
             nonlocal best, top, weights
             self.linear.l2 = l2
-            self.linear.solve(data, features)
+            solve(features)
             (score,) = quality([lambda user: _standardised(self.linear(data, user))])
             if score <= top:
                 return False

@@ -33,8 +33,9 @@ def interaction_matrix(edge_index: Tensor, size: tuple[int, int]) -> csr_array:
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < count:
             low, high = int(index.min()), int(index.max())
             raise ValueError(f"{name} indices must lie in [0, {count}) (got {low}..{high})")
-    user, item = torch.unique(edge_index, dim=1).cpu().numpy()
-    return csr_array((np.ones(user.size, np.float32), (user, item)), shape=size)
+    pair = torch.unique(edge_index[0] * size[1] + edge_index[1]).cpu().numpy()
+    user, item = np.divmod(pair, size[1])
+    return csr_array((np.ones(pair.size, np.float32), (user, item)), shape=size)
 
 
 def cooccurrence(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
@@ -82,12 +83,25 @@ def strongest(
         distinct = item != other
         item, other, value = item[distinct], other[distinct], product.data[distinct]
         value = score(item, other, value)
+        near = _is_near(item, value, k)
+        item, other, value = item[near], other[near], value[near]
         order = np.lexsort((other, -value, item))
         best = order[place_in_row(item[order]) < k]
         best = best[np.lexsort((other[best], item[best]))]
         parts.append((item[best], other[best], value[best]))
     item, other, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     return item, other, value
+
+
+def _is_near(row: Array, value: Array, k: int) -> Array:
+    """Whether an entry may be among the ``k`` largest of its row, where rows ascend: there are more
+    only where several equal the last of them. Far fewer are left to sort."""
+    _, first, count = np.unique(row, return_index=True, return_counts=True)
+    least = np.full(first.size, -np.inf, value.dtype)
+    for place in (count > k).nonzero()[0]:
+        begin, size = first[place], count[place]
+        least[place] = np.partition(value[begin : begin + size], size - k)[size - k]
+    return value >= least.repeat(count)
 
 
 def place_in_row(row: Array) -> Array:

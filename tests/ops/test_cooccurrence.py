@@ -1,5 +1,6 @@
 import importlib
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,3 +33,18 @@ def test_the_strongest_come_in_the_order_of_items(rows, monkeypatch):
         *((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))
     ]
     assert value[0] == 1
+
+
+@pytest.mark.parametrize("k", [1, 3, 7, 50])
+def test_of_equal_ones_the_first_are_the_strongest(k, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 8)
+    generator = torch.Generator().manual_seed(k)
+    edge_index = (torch.rand(25, 30, generator=generator) < 0.2).nonzero().T
+    taken = interaction_matrix(edge_index, (25, 40))
+    found = strongest(taken, taken, k, lambda item, other, value: np.minimum(value, 2))
+    together = cooccurrence(edge_index, (25, 40)).fill_diagonal_(0).clamp(max=2)
+    wanted = []
+    for item, row in enumerate(together.tolist()):
+        chosen = sorted((j for j, value in enumerate(row) if value), key=lambda j: (-row[j], j))
+        wanted += [(item, j, row[j]) for j in sorted(chosen[:k])]
+    assert list(zip(*(part.tolist() for part in found), strict=True)) == wanted

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -59,6 +62,17 @@ class EASE(DenseItemToItem):
             features=features,
             max_gb=self.max_gb,
         )
+
+    def solver(self, data: HeteroData) -> Callable[[Tensor | None], None]:
+        """:meth:`solve` for one ridge after another.
+
+        Args:
+            data: the graph.
+
+        Returns:
+            a function of the features that finds the weights for today's ``l2`` and ``dropout``.
+        """
+        return partial(self.solve, data)
 
     def __repr__(self) -> str:
         return (

@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.linear.base import SparseItemToItem
-from crane_pyg.ops import local_ease
+from crane_pyg.ops.ease.local import LocalSystems
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
 
@@ -45,7 +47,6 @@ class LocalEASE(SparseItemToItem):
         self.num_neighbors = num_neighbors
         self.dropout = dropout
 
-    @torch.no_grad()
     def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
         """Find the weights.
 
@@ -56,15 +57,25 @@ class LocalEASE(SparseItemToItem):
         Shapes:
             - **features:** ``[N, f]``
         """
-        edges = local_ease(
-            data[USER_TO_ITEM].edge_index,
-            sizes(data),
-            self.l2,
-            self.num_neighbors,
-            dropout=self.dropout,
-            features=features,
-        )
-        self.keep(*edges)
+        self.solver(data)(features)
+
+    def solver(self, data: HeteroData) -> Callable[[Tensor | None], None]:
+        """:meth:`solve` for one ridge after another: what none of them changes is read once.
+
+        Args:
+            data: the graph.
+
+        Returns:
+            a function of the features that finds the weights for today's ``l2`` and ``dropout``.
+        """
+        edge_index = data[USER_TO_ITEM].edge_index
+        systems = LocalSystems(edge_index, sizes(data), self.num_neighbors)
+
+        @torch.no_grad()
+        def solve(features: Tensor | None) -> None:
+            self.keep(*systems.solve(self.l2, self.dropout, features))
+
+        return solve
 
     def __repr__(self) -> str:
         return (

@@ -61,34 +61,51 @@ def local_ease(
         ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), there is to be no
             neighbour, an index lies outside ``size``, or the features are not of ``size[1]`` items.
     """
-    check_ridge(l2, dropout)
-    check_features(features, size[1])
-    if num_neighbors < 1:
-        raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
-    device, num_items = edge_index.device, size[1]
-    taken = interaction_matrix(edge_index, size)
-    if num_neighbors < num_items - 1:
-        source, count = _neighbours(taken, num_neighbors)
-    else:
-        source, count = _all_others(num_items)
-    source, count = source.to(device), count.to(device)
-    read = _read_dense if num_items**2 <= _DENSE else _read_sparse
-    systems = read(taken, device)
-    weight = torch.zeros(source.size(), device=device)
-    for items, width in _blocks(count):
-        # The item itself comes last: its column of the system is the right hand side.
-        own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
-        whole = systems(own)  # [b, width + 1, width + 1]
-        if features is not None:
-            x = features[own].float()
-            whole.baddbmm_(x, x.mT)
-        system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
-        system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
-        solution = torch.cholesky_solve(target, torch.linalg.cholesky(system))
-        weight[items, :width] = solution.squeeze(2)
-    kept = torch.arange(source.size(1), device=device) < count.unsqueeze(1)
-    item = torch.arange(num_items, device=device).repeat_interleave(count)
-    return torch.stack([source[kept], item]), weight[kept]
+    return LocalSystems(edge_index, size, num_neighbors).solve(l2, dropout, features)
+
+
+class LocalSystems:
+    """The systems of :func:`local_ease`, read once and solved with one ridge after another.
+
+    Args:
+        edge_index, size, num_neighbors: as :func:`local_ease` takes them.
+    """
+
+    def __init__(self, edge_index: Tensor, size: tuple[int, int], num_neighbors: int) -> None:
+        if num_neighbors < 1:
+            raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
+        self.num_items, device = size[1], edge_index.device
+        taken = interaction_matrix(edge_index, size)
+        if num_neighbors < self.num_items - 1:
+            source, count = _neighbours(taken, num_neighbors)
+        else:
+            source, count = _all_others(self.num_items)
+        self.source, self.count = source.to(device), count.to(device)
+        read = _read_dense if self.num_items**2 <= _DENSE else _read_sparse
+        self.read = read(taken, device)
+
+    def solve(
+        self, l2: float, dropout: float = 0.0, features: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What :func:`local_ease` returns for ``l2``, ``dropout`` and ``features``."""
+        check_ridge(l2, dropout)
+        check_features(features, self.num_items)
+        source, count = self.source, self.count
+        weight = torch.zeros(source.size(), device=source.device)
+        for items, width in _blocks(count):
+            # The item itself comes last: its column of the system is the right hand side.
+            own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
+            whole = self.read(own)  # [b, width + 1, width + 1]
+            if features is not None:
+                x = features[own].float()
+                whole.baddbmm_(x, x.mT)
+            system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
+            system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
+            solution = torch.cholesky_solve(target, torch.linalg.cholesky(system))
+            weight[items, :width] = solution.squeeze(2)
+        kept = torch.arange(source.size(1), device=source.device) < count.unsqueeze(1)
+        item = torch.arange(self.num_items, device=source.device).repeat_interleave(count)
+        return torch.stack([source[kept], item]), weight[kept]
 
 
 def _neighbours(taken: csr_array, num_neighbors: int) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from crane_pyg.ops import ease, local_ease
+from crane_pyg.ops.ease.local import LocalSystems
 
 cooccurrence = importlib.import_module("crane_pyg.ops.cooccurrence")
 local = importlib.import_module("crane_pyg.ops.ease.local")
@@ -62,6 +63,18 @@ def test_it_is_ridge_regression_on_few(num_neighbors, share, width, monkeypatch)
     got = as_matrix(edges, weight.double(), 17)
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
     assert torch.equal(got != 0, wanted.abs() > 1e-9)
+
+
+@pytest.mark.usefixtures("source")
+def test_systems_are_solved_again_and_again():
+    edge_index, _ = interactions()
+    systems, features = LocalSystems(edge_index, (40, 17), 4), torch.randn(17, 3)
+    for asked in ((2.0, 0.0, None), (2.0, 0.5, features), (9.0, 0.5, None), (2.0, 0.0, None)):
+        l2, dropout, x = asked
+        edges, weight = local_ease(edge_index, (40, 17), l2, 4, dropout=dropout, features=x)
+        again = systems.solve(*asked)
+        assert torch.equal(again[0], edges)
+        assert torch.equal(again[1], weight)
 
 
 def test_a_user_who_took_everything_chooses_nobodys_neighbours():
