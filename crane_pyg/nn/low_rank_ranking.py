@@ -14,7 +14,7 @@ from crane_pyg.ops import some_of, unit_rows
 from crane_pyg.ops.edge_blocks import edge_blocks
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
-_FOLDS = 16  # of the users, at least
+_FOLDS = 64  # of the users, at least
 _BATCH = 256  # users of a fold, at most
 _MOST_USERS = 8192
 _MOST_COMPARED = 1 << 26  # scores at a time

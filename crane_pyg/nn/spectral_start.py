@@ -62,7 +62,9 @@ def spectral_start(
         table[:, : start.size(1)] += scale * start
 
 
-def low_rank(data: HeteroData, rank: int) -> tuple[Tensor, Tensor]:
+def low_rank(
+    data: HeteroData, rank: int, iterations: int = _ITERATIONS, start: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     r"""The vectors of users and items, :math:`\mathbf{P} \mathbf{\Sigma}^{1/2}` and
     :math:`\mathbf{Q} \mathbf{\Sigma}^{1/2}`, that :func:`spectral_start` starts from.
 
@@ -73,15 +75,21 @@ def low_rank(data: HeteroData, rank: int) -> tuple[Tensor, Tensor]:
     Args:
         data: the graph; its edges from users to items count.
         rank (int): how many singular values; all, where there are fewer.
+        iterations (int): after four the subspace explains nearly as much as the best one, but is
+            another for each draw. (default: ``4``)
+        start (Tensor, optional): vectors of the users to go on from. (default: drawn)
 
     Shapes:
+        - **start:** ``[M, rank]``
         - **output:** ``[M, rank]``, ``[N, rank]``
     """
     to_item, to_user = user_item_graphs(data)
     rank = min(rank, *sizes(data))
-    width = min(rank + 10, *sizes(data))  # a few more, so that the last ones are found too
-    basis = torch.randn(to_item.num_src, width, device=to_item.weight.device)
-    for _ in range(_ITERATIONS):
+    if start is None:
+        width = min(rank + 10, *sizes(data))  # a few more, so that the last ones are found too
+        start = torch.randn(to_item.num_src, width, device=to_item.weight.device)
+    basis = start
+    for _ in range(iterations):
         basis = torch.linalg.qr(spmm(to_user, torch.linalg.qr(spmm(to_item, basis)).Q)).Q
     q, sigma, turn = torch.linalg.svd(spmm(to_item, basis), full_matrices=False)
     p = basis @ turn.T

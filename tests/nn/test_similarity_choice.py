@@ -1,3 +1,4 @@
+import importlib
 import math
 import statistics
 
@@ -9,6 +10,8 @@ from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import choose_similarity, low_rank_ranking, similarity_choice
 from crane_pyg.ops import some_of
 from crane_pyg.schema import USER_TO_ITEM
+
+spectral_start = importlib.import_module("crane_pyg.nn.spectral_start")
 
 
 def drawn(seed, label_share=0.2):
@@ -35,17 +38,17 @@ def by_hand(data, user, item):
 
 
 def chosen_by_hand(data, user, item):
-    """By a paired comparison of sixteen folds of users, or as many as fit."""
+    """By a paired comparison of folds of users, as many as fit."""
     degree = torch.bincount(data[USER_TO_ITEM].edge_index[1], minlength=40).sqrt().unsqueeze(1)
     inner = by_hand(data, user, item * degree)
     cosine = by_hand(data, user, F.normalize(item, dim=1) * degree)
-    size = math.ceil(len(inner) / 16)
+    size = math.ceil(len(inner) / low_rank_ranking._FOLDS)
     gains = [
         statistics.mean(inner[i : i + size]) - statistics.mean(cosine[i : i + size])
         for i in range(0, len(inner), size)
     ]
     error = statistics.stdev(gains) / math.sqrt(len(gains))
-    return "inner" if statistics.mean(gains) > 2 * error else "cosine"
+    return "inner" if statistics.mean(gains) > 1.645 * error else "cosine"
 
 
 def vectors(seed, data, weight):
@@ -57,19 +60,50 @@ def vectors(seed, data, weight):
     return user, F.normalize(item, dim=1) * length.unsqueeze(1)
 
 
+def patch(monkeypatch, both):
+    monkeypatch.setattr(similarity_choice, "low_rank", lambda *_: both)
+
+
 @pytest.mark.parametrize("weight", [1.0, 0.3, 0.0, -1.0])
-@pytest.mark.parametrize("seed", range(4))
-def test_lengths_count_where_they_rank_validation_better_beyond_chance(monkeypatch, seed, weight):
+@pytest.mark.parametrize(("seed", "folds"), [(0, 64), (1, 64), (2, 16), (3, 16)])
+def test_lengths_count_where_they_rank_validation_better_beyond_chance(
+    monkeypatch, seed, folds, weight
+):
     data = drawn(seed)
     both = vectors(seed, data, weight)
-    monkeypatch.setattr(similarity_choice, "low_rank", lambda data, rank: both)
+    patch(monkeypatch, both)
+    monkeypatch.setattr(low_rank_ranking, "_FOLDS", folds)
     assert choose_similarity(data, k=5) == chosen_by_hand(data, *both)
 
 
 @pytest.mark.parametrize(("weight", "expected"), [(1.0, "inner"), (-1.0, "cosine")])
-def test_both_are_chosen_on_some_data(weight, expected):
+def test_both_are_chosen_on_some_data(monkeypatch, weight, expected):
     data = drawn(0)
-    assert choose_similarity(data, k=5, vectors=vectors(0, data, weight)) == expected
+    patch(monkeypatch, vectors(0, data, weight))
+    assert choose_similarity(data, k=5) == expected
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_draw_does_not_decide(monkeypatch, given):
+    """What is compared are the vectors of the largest singular values, from wherever they come."""
+    # Four groups with tastes of their own: the fifth singular value lies well below the fourth.
+    group = torch.arange(60).unsqueeze(1) % 4 == torch.arange(40) % 4
+    taken = group & (torch.rand(60, 40, generator=torch.Generator().manual_seed(0)) < 0.7)
+    edge_index = taken.nonzero().T
+    label = (torch.arange(edge_index.size(1)) % 5 == 0).long()
+    data, seen = build_hetero_data(edge_index, label, num_users=60, num_items=40), []
+
+    def low_rank(*args):
+        seen.append(spectral_start.low_rank(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(similarity_choice, "low_rank", low_rank)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        start = torch.randn(60, 4) if given else None
+        choose_similarity(data, rank=4, k=5, start=start)
+    for one, other in zip(*seen, strict=True):
+        torch.testing.assert_close(one @ one.T, other @ other.T, rtol=0, atol=1e-3)
 
 
 def test_without_validation_it_is_cosines():
@@ -80,8 +114,9 @@ def test_without_validation_it_is_cosines():
 def test_of_many_users_some_count(monkeypatch, seed):
     data = drawn(seed)
     both = vectors(seed, data, 0.5)
+    patch(monkeypatch, both)
     monkeypatch.setattr(low_rank_ranking, "_MOST_USERS", 9)
-    found = choose_similarity(data, k=5, vectors=both)
+    found = choose_similarity(data, k=5)
     held_out = data[USER_TO_ITEM].val_edge_label_index
     kept = torch.isin(held_out[0], some_of(held_out[0].unique(), 9))
     data[USER_TO_ITEM].val_edge_label_index = held_out[:, kept]
