@@ -96,7 +96,7 @@ class HistoryFit(torch.nn.Module):
         found = torch.cat(blocks)
         return found * start.norm(dim=1, keepdim=True) if self.on_sphere else found
 
-    def calibrate(self, scorer: Callable[[], Scorer], quality: Quality) -> float:
+    def calibrate(self, scorer: Callable[[], Scorer], quality: Quality) -> tuple[float, Scorer]:
         """Choose :attr:`steps`.
 
         Args:
@@ -104,16 +104,16 @@ class HistoryFit(torch.nn.Module):
             quality: the validation scores of scorers.
 
         Returns:
-            the validation score reached.
+            the validation score reached, and how the model then scores.
         """
-        tried, scorers = (0, *self.TRIED), []
-        for steps in tried:
+        scorers = {}
+        for steps in (0, *self.TRIED):
             self.steps.fill_(steps)
-            scorers.append(scorer())
-        found = dict(zip(tried, quality(scorers), strict=True))
+            scorers[steps] = scorer()
+        found = dict(zip(scorers, quality([*scorers.values()]), strict=True))
         chosen = max(found, key=found.__getitem__)
         self.steps.fill_(chosen)
-        return found[chosen]
+        return found[chosen], scorers[chosen]
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(steps={int(self.steps)})"

@@ -58,9 +58,10 @@ def test_calibrate_keeps_what_validation_likes_best():
     def scorer():
         return int(module.steps)
 
-    assert module.calibrate(scorer, lambda found: [float(steps == best) for steps in found]) == 1
+    reached = module.calibrate(scorer, lambda found: [float(steps == best) for steps in found])
+    assert reached == (1, best)
     assert module.steps == best
-    assert module.calibrate(scorer, lambda found: [0.5 for _ in found]) == 0.5
+    assert module.calibrate(scorer, lambda found: [0.5 for _ in found]) == (0.5, 0)
     assert module.steps == 0  # of equals the one that changes nothing
 
 
@@ -83,7 +84,10 @@ def test_crane_fits_those_who_took_something_and_only_in_evaluation(checkerboard
 
 
 def test_a_fitted_model_is_saved_as_it_scores(checkerboard, tmp_path, monkeypatch):
-    monkeypatch.setattr(HistoryFit, "calibrate", lambda self, *_: float(self.steps.fill_(8)))
+    def calibrate(self, scorer, _):
+        return float(self.steps.fill_(8)), scorer()
+
+    monkeypatch.setattr(HistoryFit, "calibrate", calibrate)
     model = CRANE.from_data(checkerboard, embedding_dim=8, k=3)
     fit(model, checkerboard, epochs=2, batch_size=64, progress=False)
     assert model.history_fit.steps == 8

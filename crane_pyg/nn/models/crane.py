@@ -204,10 +204,12 @@ class CRANE(Recommender):
         return own if self.residual is None else self.residual(data, own)
 
     def calibrate(self, data: HeteroData, quality: Quality) -> float | None:
-        chosen, own = None, partial(super().scorer, data)
+        chosen, own, scorer = None, None, partial(super().scorer, data)
         if self.history_fit is not None and self.fold_in(data) is not None:
-            chosen = self.history_fit.calibrate(own, quality)
-        return chosen if self.residual is None else self.residual.calibrate(data, own(), quality)
+            chosen, own = self.history_fit.calibrate(scorer, quality)
+        if self.residual is None:
+            return chosen
+        return self.residual.calibrate(data, own or scorer(), quality)
 
     def views(
         self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
