@@ -76,7 +76,11 @@ def test_folded_in_users_find_their_own_kind(exported):
 @pytest.mark.parametrize("similarity", ["cosine", "inner"])
 def test_known_users_that_were_fitted_are_explained_as_new_ones(exported, monkeypatch, similarity):
     monkeypatch.setattr(nn.HistoryFit, "TRIED", (3,))
-    monkeypatch.setattr(nn.HistoryFit, "calibrate", lambda self, *_: float(self.steps.fill_(3)))
+
+    def calibrate(self, scorer, _):
+        return float(self.steps.fill_(3)), scorer()
+
+    monkeypatch.setattr(nn.HistoryFit, "calibrate", calibrate)
     model, shop = exported("crane", residual=None, ranking_similarity=similarity)
     assert shop.about["fold_in"]["fit"]["steps"] == 3
     for user in (0, 7):

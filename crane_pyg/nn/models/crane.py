@@ -78,7 +78,6 @@ class CRANE(Recommender):
     presets = PRESETS
     tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
-    # Averaged over ten seeds validation is as good as it gets by where a patience of 8 stops.
     fit_defaults = {"lr": 3e-3, "average_epochs": 2.0, "patience": 8}  # noqa: RUF012 (declared by the base)
 
     def __init__(
@@ -207,9 +206,7 @@ class CRANE(Recommender):
         chosen, own, scorer = None, None, partial(super().scorer, data)
         if self.history_fit is not None and self.fold_in(data) is not None:
             chosen, own = self.history_fit.calibrate(scorer, quality)
-        if self.residual is None:
-            return chosen
-        return self.residual.calibrate(data, own or scorer(), quality)
+        return self.residual.calibrate(data, own or scorer(), quality) if self.residual else chosen
 
     def views(
         self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
