@@ -85,10 +85,10 @@ def low_rank(
     """
     to_item, to_user = user_item_graphs(data)
     rank = min(rank, *sizes(data))
-    if start is None:
-        width = min(rank + 10, *sizes(data))  # a few more, so that the last ones are found too
-        start = torch.randn(to_item.num_src, width, device=to_item.weight.device)
     basis = start
+    if basis is None:
+        width = min(rank + 10, *sizes(data))  # a few more, so that the last ones are found too
+        basis = torch.randn(to_item.num_src, width, device=to_item.weight.device)
     for _ in range(iterations):
         basis = torch.linalg.qr(spmm(to_user, torch.linalg.qr(spmm(to_item, basis)).Q)).Q
     q, sigma, turn = torch.linalg.svd(spmm(to_item, basis), full_matrices=False)

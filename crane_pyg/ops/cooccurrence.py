@@ -33,7 +33,8 @@ def interaction_matrix(edge_index: Tensor, size: tuple[int, int]) -> csr_array:
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < count:
             low, high = int(index.min()), int(index.max())
             raise ValueError(f"{name} indices must lie in [0, {count}) (got {low}..{high})")
-    pair = torch.unique(edge_index[0] * size[1] + edge_index[1]).cpu().numpy()
+    users, items = edge_index.long()  # their products need the range
+    pair = torch.unique(users * size[1] + items).cpu().numpy()
     user, item = np.divmod(pair, size[1])
     return csr_array((np.ones(pair.size, np.float32), (user, item)), shape=size)
 

@@ -22,6 +22,13 @@ def test_pairs_are_counted_once():
     assert not cooccurrence(drawn()[:, :0], (3, 4)).any()
 
 
+def test_pairs_of_narrow_integers_are_told_apart():
+    """Half of all the pairs that there could be have no number in 32 bits."""
+    edge_index = torch.tensor([[0, 65_536, 65_537], [1, 1, 2]], dtype=torch.int32)
+    taken = interaction_matrix(edge_index, (65_538, 65_536)).tocoo()
+    assert [part.tolist() for part in taken.coords] == edge_index.tolist()
+
+
 @pytest.mark.parametrize("rows", [1, 100])
 def test_the_strongest_come_in_the_order_of_items(rows, monkeypatch):
     monkeypatch.setattr(module, "_ROWS", rows)

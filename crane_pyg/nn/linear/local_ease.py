@@ -5,6 +5,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.linear.base import SparseItemToItem
+from crane_pyg.ops import local_ease
 from crane_pyg.ops.ease.local import LocalSystems
 from crane_pyg.schema import USER_TO_ITEM, sizes
 
@@ -47,6 +48,7 @@ class LocalEASE(SparseItemToItem):
         self.num_neighbors = num_neighbors
         self.dropout = dropout
 
+    @torch.no_grad()
     def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
         """Find the weights.
 
@@ -57,7 +59,15 @@ class LocalEASE(SparseItemToItem):
         Shapes:
             - **features:** ``[N, f]``
         """
-        self.solver(data)(features)
+        edges = local_ease(
+            data[USER_TO_ITEM].edge_index,
+            sizes(data),
+            self.l2,
+            self.num_neighbors,
+            dropout=self.dropout,
+            features=features,
+        )
+        self.keep(*edges)
 
     def solver(self, data: HeteroData) -> Callable[[Tensor | None], None]:
         """:meth:`solve` for one ridge after another: what none of them changes is read once.

@@ -42,7 +42,9 @@ def choose(settings: CRANESettings, data: HeteroData) -> Chosen:
     vectors = None
     if settings.ranking == "softmax" and settings.ranking_similarity == "auto":
         vectors = low_rank(data, settings.embedding_dim)
-        found["ranking_similarity"] = choose_similarity(data, start=vectors[0])
+        found["ranking_similarity"] = choose_similarity(
+            data, settings.embedding_dim, start=vectors[0]
+        )
     if settings.drop_edge == "auto":
         found["drop_edge"] = choose_thinning(data)
     settings = replace(settings, **found)

@@ -61,6 +61,8 @@ def local_ease(
         ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), there is to be no
             neighbour, an index lies outside ``size``, or the features are not of ``size[1]`` items.
     """
+    check_ridge(l2, dropout)  # before neighbours are looked for, which takes a while
+    check_features(features, size[1])
     return LocalSystems(edge_index, size, num_neighbors).solve(l2, dropout, features)
 
 

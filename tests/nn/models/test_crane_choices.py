@@ -26,8 +26,15 @@ def test_whether_edges_are_dropped_is_left_to_the_data_and_saved(
 def test_what_it_compares_by_is_left_to_the_data_and_saved(
     checkerboard, tmp_path, monkeypatch, chosen
 ):
-    monkeypatch.setattr(crane_choices, "choose_similarity", lambda data, start: chosen)
+    ranks = []
+
+    def choose_similarity(data, rank, start):
+        ranks.append((rank, start.size(1)))
+        return chosen
+
+    monkeypatch.setattr(crane_choices, "choose_similarity", choose_similarity)
     model = build(checkerboard)
+    assert ranks == [(6, 6)]  # all of the vectors that embeddings start from
     assert model.objective.ranking.similarity == chosen
     save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
     monkeypatch.undo()

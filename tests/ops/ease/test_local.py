@@ -108,6 +108,15 @@ def test_items_that_nobody_took_have_no_edges():
     assert weight.shape == (0,)
 
 
+def test_bad_settings_are_refused_before_neighbours_are_looked_for(monkeypatch):
+    monkeypatch.delattr(local, "LocalSystems")
+    edge_index, _ = interactions()
+    with pytest.raises(ValueError, match=r"l2.*got -1"):
+        local_ease(edge_index, (40, 17), -1, 3)
+    with pytest.raises(ValueError, match=r"features.*\[17, f\].*got \[17\]"):
+        local_ease(edge_index, (40, 17), 1.0, 3, features=torch.ones(17))
+
+
 def test_bad_input_is_refused():
     edge_index, _ = interactions()
     with pytest.raises(ValueError, match=r"l2.*got -1"):
