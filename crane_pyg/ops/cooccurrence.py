@@ -53,8 +53,13 @@ def cooccurrence(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
     Raises:
         ValueError: as :func:`interaction_matrix`.
     """
-    taken = interaction_matrix(edge_index, size)
-    return torch.from_numpy((taken.T @ taken).toarray(order="C")).to(edge_index.device)
+    return torch.from_numpy(gram(interaction_matrix(edge_index, size))).to(edge_index.device)
+
+
+def gram(taken: csr_array) -> Array:
+    """The product of a matrix's transpose with it, dense."""
+    product: Array = (taken.T @ taken).T.toarray()  # symmetric; its transpose is stored by rows
+    return product
 
 
 def strongest(

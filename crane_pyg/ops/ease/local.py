@@ -5,7 +5,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from crane_pyg.ops.cooccurrence import interaction_matrix, place_in_row, strongest
+from crane_pyg.ops.cooccurrence import gram, interaction_matrix, place_in_row, strongest
 from crane_pyg.ops.ease.ridge import check_features, check_ridge
 from crane_pyg.ops.ranges import ranges
 
@@ -142,7 +142,7 @@ def _blocks(count: Tensor) -> Iterator[tuple[Tensor, int]]:
 
 def _read_dense(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
     """A function from items ``[b, w]`` to how often they occur together ``[b, w, w]``."""
-    together = torch.from_numpy((taken.T @ taken).toarray(order="C")).to(device)
+    together = torch.from_numpy(gram(taken)).to(device)
 
     def read(items: Tensor) -> Tensor:
         place = items.unsqueeze(2) * together.size(0) + items.unsqueeze(1)
