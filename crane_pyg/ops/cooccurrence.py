@@ -67,6 +67,7 @@ def strongest(
     weighted: csr_array,
     k: int,
     score: Callable[[Array, Array, Array], Array],
+    items: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """The items that occur with each item most, a block of items at a time.
 
@@ -76,16 +77,20 @@ def strongest(
         k: how many at most; only items that occur with the item are among them.
         score: from items, others and their entries of ``weighted.T @ taken`` to what the others
             are chosen by; of equal ones the first.
+        items: those to find others for, ascending. (default: all)
 
     Returns:
         items, others and their scores, by item, then by the other; no item is its own.
     """
     by_item = weighted.T.tocsr()
+    if items is None:
+        items = np.arange(by_item.shape[0])
     parts = []
-    for first in range(0, by_item.shape[0], _ROWS):
-        product = (by_item[first : first + _ROWS] @ taken).tocoo()
-        item, other = (x.astype(np.int64) for x in product.coords)
-        item += first
+    for first in range(0, items.size, _ROWS):
+        block = items[first : first + _ROWS]
+        product = (by_item[block] @ taken).tocoo()
+        row, other = (x.astype(np.int64) for x in product.coords)
+        item = block[row]
         distinct = item != other
         item, other, value = item[distinct], other[distinct], product.data[distinct]
         value = score(item, other, value)
@@ -108,6 +113,27 @@ def _is_near(row: Array, value: Array, k: int) -> Array:
         begin, size = first[place], count[place]
         least[place] = np.partition(value[begin : begin + size], size - k)[size - k]
     return value >= least.repeat(count)
+
+
+def times_taken(taken: csr_array, item: Array, other: Array) -> Array:
+    """How many of an item's others those who took it have taken on average.
+
+    Args:
+        taken: ``[users, items]`` of ones.
+        item, other: distinct pairs.
+
+    Returns:
+        ``[items]``, zero for those that no pair names.
+    """
+    by_item, num_items = taken.T.tocsr(), taken.shape[1]
+    ones = np.ones(item.size, taken.dtype)
+    chosen = csr_array((ones, (item, other)), shape=(num_items, num_items))
+    found = np.zeros(num_items)
+    items = np.unique(item)
+    for first in range(0, items.size, _ROWS):
+        block = items[first : first + _ROWS]
+        found[block] = (by_item[block] @ taken).multiply(chosen[block]).sum(1)
+    return found / np.maximum(by_item.sum(1), 1)
 
 
 def place_in_row(row: Array) -> Array:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from crane_pyg.ops.cooccurrence import cooccurrence, interaction_matrix, strongest
+from crane_pyg.ops.cooccurrence import (
+    cooccurrence,
+    interaction_matrix,
+    strongest,
+    times_taken,
+)
 
 module = importlib.import_module("crane_pyg.ops.cooccurrence")
 
@@ -55,3 +60,22 @@ def test_of_equal_ones_the_first_are_the_strongest(k, monkeypatch):
         chosen = sorted((j for j, value in enumerate(row) if value), key=lambda j: (-row[j], j))
         wanted += [(item, j, row[j]) for j in sorted(chosen[:k])]
     assert list(zip(*(part.tolist() for part in found), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_the_strongest_of_some_items(rows, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", rows)
+    taken = interaction_matrix(drawn(), (3, 4))
+    whole = strongest(taken, taken, 2, lambda item, other, value: value)
+    some = strongest(taken, taken, 2, lambda item, other, value: value, np.array([0, 2, 3]))
+    kept = whole[0] != 1
+    assert [part.tolist() for part in some] == [part[kept].tolist() for part in whole]
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_how_many_of_an_items_others_were_taken_with_it(rows, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", rows)
+    edge_index = torch.tensor([[0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 2, 0]])
+    taken = interaction_matrix(edge_index, (3, 5))
+    item, other = np.array([2, 0, 0, 4, 1]), np.array([0, 2, 3, 0, 3])
+    assert times_taken(taken, item, other).tolist() == [2 / 3, 0, 1, 0, 0]

@@ -21,9 +21,12 @@ class LocalEASE(SparseItemToItem):
         l2 (float): :math:`\lambda`. (default: ``50``)
         num_neighbors (int): items that explain one. (default: ``100``)
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
+        reach (float): where those who took an item have taken fewer of these on average, they
+            become up to eight times as many. (default: ``8``)
 
     Raises:
-        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive.
+        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive, or ``reach`` is
+            negative.
 
     Examples:
         >>> import torch
@@ -42,11 +45,13 @@ class LocalEASE(SparseItemToItem):
         l2: float = 50.0,
         num_neighbors: int = 100,
         dropout: float = 0.5,
+        reach: float = 8.0,
     ) -> None:
         super().__init__(num_items)
         self.l2 = l2
         self.num_neighbors = num_neighbors
         self.dropout = dropout
+        self.reach = reach
 
     @torch.no_grad()
     def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
@@ -64,6 +69,7 @@ class LocalEASE(SparseItemToItem):
             sizes(data),
             self.l2,
             self.num_neighbors,
+            reach=self.reach,
             dropout=self.dropout,
             features=features,
         )
@@ -79,7 +85,7 @@ class LocalEASE(SparseItemToItem):
             a function of the features that finds the weights for today's ``l2`` and ``dropout``.
         """
         edge_index = data[USER_TO_ITEM].edge_index
-        systems = LocalSystems(edge_index, sizes(data), self.num_neighbors)
+        systems = LocalSystems(edge_index, sizes(data), self.num_neighbors, self.reach)
 
         @torch.no_grad()
         def solve(features: Tensor | None) -> None:
@@ -90,5 +96,5 @@ class LocalEASE(SparseItemToItem):
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, "
-            f"num_neighbors={self.num_neighbors}, dropout={self.dropout:g})"
+            f"num_neighbors={self.num_neighbors}, dropout={self.dropout:g}, reach={self.reach:g})"
         )

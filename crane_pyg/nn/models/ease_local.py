@@ -22,10 +22,12 @@ class LocalEASE(RegressionRecommender):
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
         content (float): how much items' features explain them, as so many users; not of the paper,
             see :func:`~crane_pyg.nn.content_rows`. (default: ``0``)
+        reach (float): where those who took an item have taken fewer of these on average, they
+            become up to eight times as many. (default: ``8``)
 
     Raises:
         ValueError: if ``content`` is negative; when solving, if ``l2`` or ``num_neighbors`` is not
-            positive, or there are no features that could count.
+            positive, ``reach`` is negative, or there are no features that could count.
 
     Examples:
         >>> import torch
@@ -46,8 +48,10 @@ class LocalEASE(RegressionRecommender):
         num_neighbors: int = 100,
         dropout: float = 0.5,
         content: float = 0.0,
+        reach: float = 8.0,
     ) -> None:
-        super().__init__(linear.LocalEASE(num_items, l2, num_neighbors, dropout), content)
+        weights = linear.LocalEASE(num_items, l2, num_neighbors, dropout, reach)
+        super().__init__(weights, content)
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:

@@ -5,13 +5,14 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from crane_pyg.ops.cooccurrence import gram, interaction_matrix, place_in_row, strongest
+from crane_pyg.ops.cooccurrence import Array, gram, interaction_matrix, strongest, times_taken
 from crane_pyg.ops.ease.ridge import check_features, check_ridge
 from crane_pyg.ops.ranges import ranges
 
 _DENSE = 1 << 30  # entries of a matrix of items by items that may be held to read systems from
 _CHUNK = 1 << 18  # entries of systems solved at a time: larger ones leave a core's cache
 _CHUNK_CUDA = 1 << 25
+_WIDENED = 3  # times that an item's regressors may be doubled
 
 
 def local_ease(
@@ -20,6 +21,7 @@ def local_ease(
     l2: float,
     num_neighbors: int,
     *,
+    reach: float = 0.0,
     dropout: float = 0.0,
     features: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -33,7 +35,10 @@ def local_ease(
 
     never by itself: those it occurs with most often for how popular they are, where users who took
     many items say less. (Were all users to say as much, one who took hundreds would choose the
-    neighbours of all rare items.) Its weights solve
+    neighbours of all rare items.) Where histories are short, those who took a popular item seldom
+    took one of its :math:`m`, and those who took a rare one often did, for it has no more: so an
+    item has twice as many, four or eight times, until those who took it have taken ``reach`` of
+    them on average. Its weights solve
 
     .. math::
         (\mathbf{C}_{\mathcal{S} \mathcal{S}} + \lambda \mathbf{I}) \, \mathbf{b}_j
@@ -47,6 +52,8 @@ def local_ease(
         size: number of users and of items.
         l2: :math:`\lambda`.
         num_neighbors: :math:`m`; as many as there are others, where there are fewer.
+        reach: where an item's others do not reach it, they become more; zero leaves all at
+            :math:`m`.
         dropout, features: as :func:`ease` takes them; features choose no regressors.
 
     Returns:
@@ -58,31 +65,36 @@ def local_ease(
         - **output:** ``[2, E']`` sorted by explained item, then by explaining, and ``[E']``
 
     Raises:
-        ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), there is to be no
-            neighbour, an index lies outside ``size``, or the features are not of ``size[1]`` items.
+        ValueError: if ``l2`` is not positive, ``dropout`` not in [0, 1) or ``reach`` negative,
+            there is to be no neighbour, an index lies outside ``size``, or the features are not of
+            ``size[1]`` items.
     """
     check_ridge(l2, dropout)  # before neighbours are looked for, which takes a while
     check_features(features, size[1])
-    return LocalSystems(edge_index, size, num_neighbors).solve(l2, dropout, features)
+    return LocalSystems(edge_index, size, num_neighbors, reach).solve(l2, dropout, features)
 
 
 class LocalSystems:
     """The systems of :func:`local_ease`, read once and solved with one ridge after another.
 
     Args:
-        edge_index, size, num_neighbors: as :func:`local_ease` takes them.
+        edge_index, size, num_neighbors, reach: as :func:`local_ease` takes them.
     """
 
-    def __init__(self, edge_index: Tensor, size: tuple[int, int], num_neighbors: int) -> None:
+    def __init__(
+        self, edge_index: Tensor, size: tuple[int, int], num_neighbors: int, reach: float = 0.0
+    ) -> None:
         if num_neighbors < 1:
             raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
+        if reach < 0:
+            raise ValueError(f"reach must not be negative (got {reach})")
         self.num_items, device = size[1], edge_index.device
         taken = interaction_matrix(edge_index, size)
         if num_neighbors < self.num_items - 1:
-            source, count = _neighbours(taken, num_neighbors)
+            edges = _neighbours(taken, num_neighbors, reach)
         else:
-            source, count = _all_others(self.num_items)
-        self.source, self.count = source.to(device), count.to(device)
+            edges = _all_others(self.num_items)
+        self.edges = edges.to(device)
         read = _read_dense if self.num_items**2 <= _DENSE else _read_sparse
         self.read = read(taken, device)
 
@@ -92,11 +104,11 @@ class LocalSystems:
         """What :func:`local_ease` returns for ``l2``, ``dropout`` and ``features``."""
         check_ridge(l2, dropout)
         check_features(features, self.num_items)
-        source, count = self.source, self.count
-        weight = torch.zeros(source.size(), device=source.device)
-        for items, width in _blocks(count):
+        source, item = self.edges
+        weight = torch.zeros(source.numel(), device=source.device)
+        for items, entry in _blocks(torch.bincount(item, minlength=self.num_items)):
             # The item itself comes last: its column of the system is the right hand side.
-            own = torch.cat([source[items, :width], items.unsqueeze(1)], dim=1)
+            own = torch.cat([source[entry], items.unsqueeze(1)], dim=1)
             whole = self.read(own)  # [b, width + 1, width + 1]
             if features is not None:
                 x = features[own].float()
@@ -104,40 +116,52 @@ class LocalSystems:
             system, target = whole[:, :-1, :-1], whole[:, :-1, -1:]
             system.diagonal(dim1=1, dim2=2).div_(1 - dropout).add_(l2)
             factor = torch.linalg.cholesky(system, upper=True)  # half the time of the lower one
-            solution = torch.cholesky_solve(target, factor, upper=True)
-            weight[items, :width] = solution.squeeze(2)
-        kept = torch.arange(source.size(1), device=source.device) < count.unsqueeze(1)
-        item = torch.arange(self.num_items, device=source.device).repeat_interleave(count)
-        return torch.stack([source[kept], item]), weight[kept]
+            weight[entry] = torch.cholesky_solve(target, factor, upper=True).squeeze(2)
+        return self.edges, weight
 
 
-def _neighbours(taken: csr_array, num_neighbors: int) -> tuple[Tensor, Tensor]:
-    """The items ``[N, m]`` that explain each item, in their order, and how many there are."""
-    num_items = taken.shape[1]
-    user, item = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
+def _neighbours(taken: csr_array, num_neighbors: int, reach: float) -> Tensor:
+    """Edges ``[2, E]`` from the items that explain one, by explained item, then by explaining."""
+    user, popularity = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
     weighted = (taken.T * user).T.tocsr()
-    explained, other, _ = strongest(
-        taken, weighted, num_neighbors, lambda _, other, value: value * item[other]
-    )
-    count = np.bincount(explained, minlength=num_items)
-    source = np.zeros((num_items, count.max(initial=0)), np.int64)
-    source[explained, place_in_row(explained)] = other
-    return torch.from_numpy(source), torch.from_numpy(count)
+
+    def score(_: Array, other: Array, value: Array) -> Array:
+        return value * popularity[other]
+
+    num_items, width = taken.shape[1], num_neighbors
+    widest = num_neighbors << _WIDENED if reach else num_neighbors
+    items, parts = np.arange(num_items), []
+    while items.size:
+        item, other, _ = strongest(taken, weighted, width, score, items)
+        short = np.zeros(num_items, bool)
+        if width < widest:
+            short = np.bincount(item, minlength=num_items) == width
+            full = short[item]
+            short &= times_taken(taken, item[full], other[full]) < reach
+        done = ~short[item]
+        parts.append(np.stack([other[done], item[done]]))
+        items, width = short.nonzero()[0], 2 * width
+    edges = np.concatenate(parts, axis=1)
+    return torch.from_numpy(edges[:, edges[1].argsort(kind="stable")])
 
 
-def _all_others(num_items: int) -> tuple[Tensor, Tensor]:
-    other = torch.arange(num_items - 1).repeat(num_items, 1)
-    other += other >= torch.arange(num_items).unsqueeze(1)
-    return other, torch.full((num_items,), num_items - 1)
+def _all_others(num_items: int) -> Tensor:
+    item = torch.arange(num_items)
+    other = item[:-1].repeat(num_items, 1)
+    other += other >= item.unsqueeze(1)
+    return torch.stack([other.view(-1), item.repeat_interleave(num_items - 1)])
 
 
-def _blocks(count: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Items of equally many neighbours, a few at a time, and how many these are."""
+def _blocks(count: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Items ``[b]`` of equally many neighbours, a few at a time, and their entries ``[b, w]`` among
+    all, which go by items."""
     chunk = _CHUNK_CUDA if count.is_cuda else _CHUNK
+    first = count.cumsum(0) - count
     for width in torch.unique(count[count > 0]).tolist():
+        place = torch.arange(width, device=count.device)
         items = (count == width).nonzero().view(-1)
         for block in torch.split(items, max(1, chunk // (width + 1) ** 2)):
-            yield block, width
+            yield block, first[block].unsqueeze(1) + place
 
 
 def _read_dense(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:

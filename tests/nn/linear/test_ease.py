@@ -8,7 +8,8 @@ from crane_pyg.schema import USER_TO_ITEM
 
 def test_repr():
     assert repr(EASE(5, l2=20)) == "EASE(5, l2=20, dropout=0)"
-    assert repr(LocalEASE(5, l2=0.5)) == "LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0.5)"
+    local = "LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0.5, reach=8)"
+    assert repr(LocalEASE(5, l2=0.5)) == local
 
 
 def test_both_are_the_closed_form_of_the_training_edges(checkerboard):

@@ -22,7 +22,7 @@ def as_matrix(edge_index, weight, num_items):
     return matrix
 
 
-def one_by_one(taken, l2, num_neighbors, features=None):
+def one_by_one(taken, l2, num_neighbors, features=None, reach=0.0):
     """The definition, item by item."""
     rows = taken if features is None else torch.cat([taken, features.T])
     together = taken.T @ (taken / taken.sum(1, keepdim=True).clamp(min=1).sqrt())
@@ -34,7 +34,12 @@ def one_by_one(taken, l2, num_neighbors, features=None):
             for i in range(n)
             if i != j and together[i, j] > 0
         }
-        chosen = sorted(score, key=lambda i: (-score[i], i))[:num_neighbors]
+        nearest = sorted(score, key=lambda i: (-score[i], i))
+        for width in (num_neighbors * factor for factor in (1, 2, 4, 8)):
+            chosen = nearest[:width]
+            had = taken[taken[:, j] > 0][:, chosen].sum(1)
+            if not len(had) or had.mean() >= reach:
+                break
         x = rows[:, chosen]
         system = x.T @ x + l2 * torch.eye(len(chosen), dtype=taken.dtype)
         weight[chosen, j] = torch.linalg.solve(system, x.T @ rows[:, j])
@@ -63,6 +68,26 @@ def test_it_is_ridge_regression_on_few(num_neighbors, share, width, monkeypatch)
     got = as_matrix(edges, weight.double(), 17)
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
     assert torch.equal(got != 0, wanted.abs() > 1e-9)
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("num_neighbors", [1, 2, 5])
+@pytest.mark.parametrize("reach", [1.5, 3.0, 100.0])
+@pytest.mark.parametrize("rows", [5, 1000])
+def test_items_have_more_until_those_who_took_them_took_enough(
+    num_neighbors, reach, rows, monkeypatch
+):
+    monkeypatch.setattr(cooccurrence, "_ROWS", rows)
+    edge_index, taken = interactions(400, 50, share=0.06)
+    edges, weight = local_ease(edge_index, (400, 50), 2.0, num_neighbors, reach=reach)
+    wanted = one_by_one(taken, 2.0, num_neighbors, reach=reach)
+    got = as_matrix(edges, weight.double(), 50)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
+    count = edges[1].bincount()
+    assert count.max() > num_neighbors
+    assert count.max() <= 8 * num_neighbors
+    plain, _ = local_ease(edge_index, (400, 50), 2.0, num_neighbors)
+    assert set(zip(*plain.tolist(), strict=True)) <= set(zip(*edges.tolist(), strict=True))
 
 
 @pytest.mark.usefixtures("source")
@@ -123,6 +148,8 @@ def test_bad_input_is_refused():
         local_ease(edge_index, (40, 17), -1, 3)
     with pytest.raises(ValueError, match=r"num_neighbors.*got 0"):
         local_ease(edge_index, (40, 17), 1.0, 0)
+    with pytest.raises(ValueError, match=r"reach.*got -0.5"):
+        local_ease(edge_index, (40, 17), 1.0, 3, reach=-0.5)
     with pytest.raises(ValueError, match=r"features.*\[17, f\].*got \[17\]"):
         local_ease(edge_index, (40, 17), 1.0, 3, features=torch.ones(17))
     with pytest.raises(ValueError, match=r"item indices.*\[0, 5\)"):
