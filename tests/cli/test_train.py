@@ -238,9 +238,9 @@ def test_a_model_that_needs_features_says_so(capsys, tmp_path):
         main(["train", folder, *SHORT])
     assert stop.value.code == 2
     assert capsys.readouterr().err == (
-        "error: the data must have item features (got no modality)\n"
+        "error: the data must have item features, or fusion must be None (got no modality)\n"
     )
-    record(capsys, folder, "--model", "lightgcn")
+    record(capsys, folder, "--set", "fusion=null")
     with pytest.raises(SystemExit):  # and does not train first
         main(["train", folder, "--model", "lightgcn", "--metrics", "Diversity", *SHORT])
     assert "must have item features" in capsys.readouterr().err

@@ -217,6 +217,10 @@ class CRANESettings(RankingSettings):
         modalities = self._used(modalities)
         if self.fusion is None:
             return None
+        if not modalities:
+            raise ValueError(
+                "the data must have item features, or fusion must be None (got no modality)"
+            )
         graph = LearnedItemGraph(self._fusion(modalities), self.k, loop=self.loop)
         return RefreshedItemGraph(graph, num_items, self.refresh if graph.learns else None)
 
