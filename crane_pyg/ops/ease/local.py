@@ -122,11 +122,11 @@ class LocalSystems:
 
 def _neighbours(taken: csr_array, num_neighbors: int, reach: float) -> Tensor:
     """Edges ``[2, E]`` from the items that explain one, by explained item, then by explaining."""
-    user, popularity = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
+    user, rarity = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
     weighted = (taken.T * user).T.tocsr()
 
     def score(_: Array, other: Array, value: Array) -> Array:
-        return value * popularity[other]
+        return value * rarity[other]
 
     num_items, width = taken.shape[1], num_neighbors
     widest = num_neighbors << _WIDENED if reach else num_neighbors
