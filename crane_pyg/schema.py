@@ -27,11 +27,15 @@ def sizes(data: HeteroData) -> tuple[int, int]:
     return data["user"].num_nodes, data["item"].num_nodes
 
 
-def check_modalities(modalities: Mapping[str, object]) -> None:
+def check_modalities(modalities: Mapping[str, object], way_out: str = "") -> None:
     """Refuse data without item features where a model needs them.
+
+    Args:
+        modalities: those there are, by name.
+        way_out: what else would do, for the message.
 
     Raises:
         ValueError: if there is no modality.
     """
     if not modalities:
-        raise ValueError("the data must have item features (got no modality)")
+        raise ValueError(f"the data must have item features{way_out} (got no modality)")

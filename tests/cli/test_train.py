@@ -241,6 +241,7 @@ def test_a_model_that_needs_features_says_so(capsys, tmp_path):
         "error: the data must have item features, or fusion must be None (got no modality)\n"
     )
     record(capsys, folder, "--set", "fusion=null")
+    record(capsys, folder, "--model", "lightgcn")
     with pytest.raises(SystemExit):  # and does not train first
         main(["train", folder, "--model", "lightgcn", "--metrics", "Diversity", *SHORT])
     assert "must have item features" in capsys.readouterr().err

@@ -111,7 +111,9 @@ def test_a_failure_stops_no_other_run_and_is_tried_again(checkerboard, tmp_path)
     for _ in range(2):
         runs = run_grid(graph, settings("crane", "lightgcn"), [1], tmp_path)
         assert [run["model"] for run in runs] == ["crane", "lightgcn"]
-        assert "fusion must be None (got no modality)" in runs[0]["error"]
+        assert runs[0]["error"] == (
+            "the data must have item features, or fusion must be None (got no modality)"
+        )
         assert "test" in runs[1]
     assert not (tmp_path / "runs" / "crane-1.json").exists()
 

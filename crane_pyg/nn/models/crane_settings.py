@@ -28,6 +28,7 @@ from crane_pyg.nn.objectives import (
 )
 from crane_pyg.nn.residual import Residual
 from crane_pyg.ops import AttentionImpl
+from crane_pyg.schema import check_modalities
 from crane_pyg.transforms import DropMode
 
 ResidualName = Literal["ease", "ease-local"]
@@ -217,10 +218,7 @@ class CRANESettings(RankingSettings):
         modalities = self._used(modalities)
         if self.fusion is None:
             return None
-        if not modalities:
-            raise ValueError(
-                "the data must have item features, or fusion must be None (got no modality)"
-            )
+        check_modalities(modalities, ", or fusion must be None")
         graph = LearnedItemGraph(self._fusion(modalities), self.k, loop=self.loop)
         return RefreshedItemGraph(graph, num_items, self.refresh if graph.learns else None)
 
