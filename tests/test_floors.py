@@ -25,6 +25,7 @@ FLOORS = (
     ("nn.fusion", "nn.linear", "nn.spectral_start"),
     ("nn.content_rows", "nn.content_term", "nn.low_rank_ranking", "nn.thinning_choice"),
     ("nn.residual", "nn.graphs", "nn.similarity_choice", "nn.content_choice"),
+    ("nn.temperature_choice",),
     ("nn.encoder",),
     ("nn",),
     ("nn.models",),

@@ -50,6 +50,7 @@ from crane_pyg.nn.objectives import (
 from crane_pyg.nn.residual import Residual
 from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import spectral_start
+from crane_pyg.nn.temperature_choice import choose_temperature
 from crane_pyg.nn.thinning_choice import choose_thinning
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "bpr_loss",
     "choose_content",
     "choose_similarity",
+    "choose_temperature",
     "choose_thinning",
     "content_rows",
     "info_nce_loss",

@@ -36,6 +36,17 @@ def compared(item: Tensor, data: HeteroData, similarity: Similarity) -> Tensor:
     return (unit_rows(item) if similarity == "cosine" else item) * degree.sqrt().unsqueeze(1)
 
 
+def can_rank(data: HeteroData, k: int) -> bool:
+    """Whether validation can tell rankings apart: several users hold items of it, and the
+    catalogue fills a list.
+
+    Args:
+        data: the graph.
+        k (int): length of the list.
+    """
+    return _users(data, 2).numel() == 2 and sizes(data)[1] >= k
+
+
 def ndcg_of_folds(
     data: HeteroData, user: Tensor, items: Sequence[Tensor], k: int = 20
 ) -> Tensor | None:
@@ -50,15 +61,15 @@ def ndcg_of_folds(
         k (int): cut-off.
 
     Returns:
-        ``None`` where there is no validation split, one user alone in it, or fewer than ``k`` items
+        ``None`` where :func:`can_rank` says no
 
     Shapes:
         - **user:** ``[M, d]``, **items:** ``[N, d]`` each
         - **output:** ``[len(items), folds]``
     """
-    users = _users(data, _MOST_USERS)
-    if users.numel() < 2 or sizes(data)[1] < k:
+    if not can_rank(data, k):
         return None
+    users = _users(data, _MOST_USERS)
     folds = _folds(data, users, min(_BATCH, -(-users.numel() // _FOLDS)))
     found = [[_ndcg(_scores(user[fold.user], x, fold), fold, k) for x in items] for fold in folds]
     return torch.tensor(found).T

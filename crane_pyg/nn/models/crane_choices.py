@@ -10,6 +10,7 @@ from crane_pyg.nn.content_choice import choose_content
 from crane_pyg.nn.models.crane_settings import CRANESettings
 from crane_pyg.nn.similarity_choice import choose_similarity
 from crane_pyg.nn.spectral_start import low_rank
+from crane_pyg.nn.temperature_choice import choose_temperature
 from crane_pyg.nn.thinning_choice import choose_thinning
 from crane_pyg.schema import modalities
 
@@ -40,11 +41,15 @@ def choose(settings: CRANESettings, data: HeteroData) -> Chosen:
     """
     found: dict[str, Any] = {}
     vectors = None
-    if settings.ranking == "softmax" and settings.ranking_similarity == "auto":
-        vectors = low_rank(data, settings.embedding_dim)
-        found["ranking_similarity"] = choose_similarity(
-            data, settings.embedding_dim, start=vectors[0]
-        )
+    width = settings.embedding_dim
+    if settings.ranking == "softmax":
+        kind = settings.ranking_similarity
+        if kind == "auto":
+            vectors = low_rank(data, width)
+            found["ranking_similarity"] = kind = choose_similarity(data, width, start=vectors[0])
+        if kind == "cosine" and settings.ranking_temperature is None:
+            vectors = vectors or low_rank(data, width)
+            found["ranking_temperature"] = choose_temperature(data, width, vectors=vectors)
     if settings.drop_edge == "auto":
         found["drop_edge"] = choose_thinning(data)
     settings = replace(settings, **found)
@@ -52,7 +57,7 @@ def choose(settings: CRANESettings, data: HeteroData) -> Chosen:
     if term is not None and settings.warm_start:
         term.warm_start(data)
     if settings.content_term == "auto":
-        kind, width = settings.ranking_loss().similarity, settings.embedding_dim
+        kind = settings.ranking_loss().similarity
         if term is not None and not choose_content(
             data, term.coordinates(data), kind, vectors, width
         ):

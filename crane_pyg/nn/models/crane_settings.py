@@ -40,7 +40,8 @@ class CRANESettings(RankingSettings):
     r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
     :meth:`arguments` turns them into the objects that the model is made of. Those of the ranking
     loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`, with sampled softmax for default,
-    and ``'auto'`` for what it compares by: see :func:`~crane_pyg.nn.choose_similarity`.
+    and ``'auto'`` for what it compares by: see :func:`~crane_pyg.nn.choose_similarity`. Without a
+    temperature for cosines the data choose it: see :func:`~crane_pyg.nn.choose_temperature`.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)

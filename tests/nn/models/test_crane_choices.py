@@ -46,6 +46,46 @@ def test_what_it_compares_by_is_left_to_the_data_and_saved(
     assert "ranking_similarity" not in bpr.resolved
 
 
+@pytest.mark.parametrize("chosen", [0.1, 0.2])
+def test_the_temperature_of_cosines_is_left_to_the_data_and_saved(
+    checkerboard, tmp_path, monkeypatch, chosen
+):
+    asked = []
+
+    def choose_temperature(data, rank, vectors):
+        asked.append([x.size(1) for x in vectors])
+        return chosen
+
+    monkeypatch.setattr(crane_choices, "choose_temperature", choose_temperature)
+    monkeypatch.setattr(crane_choices, "choose_similarity", lambda *_, **__: "cosine")
+    model = build(checkerboard)
+    assert asked == [[6, 6]]  # the vectors that embeddings start from
+    assert model.objective.ranking.temperature == chosen
+    assert model.history_fit.temperature == chosen
+    save_model(model, "crane", {"embedding_dim": 6, "k": 3}, tmp_path / "model.safetensors")
+    monkeypatch.undo()
+    monkeypatch.delattr(crane_choices, "choose_temperature")
+    loaded = load_model(tmp_path / "model.safetensors", checkerboard)
+    assert loaded.objective == model.objective
+    assert loaded.history_fit.temperature == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "temperature"),
+    [
+        ({"ranking_similarity": "inner"}, 1.0),
+        ({"ranking_similarity": "cosine", "ranking_temperature": 0.15}, 0.15),
+    ],
+)
+def test_a_temperature_that_is_given_or_of_lengths_is_not_asked_of_the_data(
+    checkerboard, monkeypatch, given, temperature
+):
+    monkeypatch.delattr(crane_choices, "choose_temperature")
+    model = build(checkerboard, **given)
+    assert model.objective.ranking.temperature == temperature
+    assert "ranking_temperature" not in model.resolved
+
+
 @pytest.mark.parametrize("chosen", [True, False])
 def test_whether_content_adds_to_embeddings_is_left_to_the_data_and_saved(
     checkerboard, tmp_path, monkeypatch, chosen
