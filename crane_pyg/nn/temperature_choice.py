@@ -6,6 +6,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.low_rank_ranking import can_rank, ndcg_of_folds
+from crane_pyg.nn.objectives.cross_entropy import CrossEntropy
 from crane_pyg.nn.spectral_start import low_rank, spectral_start
 from crane_pyg.ops import unit_rows
 from crane_pyg.schema import USER_TO_ITEM, sizes
@@ -83,10 +84,10 @@ def _ndcg_at(
     for (source, pos), neg in _batches(edge_index, item.size(0), generator):
         optimizer.zero_grad()
         hidden = pos.unsqueeze(1) == neg
-        loss = _cross_entropy(
-            _unit(user, source), _unit(item, pos), _unit(item, neg), hidden, temperature
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
+        u, i, j = (_unit(table, x) for table, x in ((user, source), (item, pos), (item, neg)))
+        similarities = (u * i).sum(1), u @ j.T
+        costs: Tensor = CrossEntropy.apply(*similarities, hidden, 1 / temperature)  # type: ignore[no-untyped-call]
+        costs.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()  # type: ignore[no-untyped-call]
     found = ndcg_of_folds(data, user.detach(), [unit_rows(item.detach())], k)
     assert found is not None
@@ -112,12 +113,3 @@ def _batches(
         for rows in torch.split(order, size)[:_STEPS]:
             neg = torch.randint(num_items, (_NEGATIVES,), generator=generator)
             yield edge_index[:, rows], neg.to(device)
-
-
-def _cross_entropy(
-    user: Tensor, pos: Tensor, neg: Tensor, hidden: Tensor, temperature: float
-) -> Tensor:
-    """Of unit rows: each positive against all negatives that are not hidden."""
-    negative = (user @ neg.T).masked_fill(hidden, -torch.inf)
-    logit = torch.cat([(user * pos).sum(1, keepdim=True), negative], dim=1) / temperature
-    return F.cross_entropy(logit, hidden.new_zeros(len(logit), dtype=torch.long))
