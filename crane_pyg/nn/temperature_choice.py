@@ -44,7 +44,7 @@ def choose_temperature(
         rank (int): width of the embeddings. (default: ``64``)
         k (int): cut-off of the NDCG. (default: ``20``)
         vectors (tuple, optional): the low-rank ones of users and items, see
-            :func:`~crane_pyg.nn.spectral_start.low_rank`. (default: computed)
+            :func:`~crane_pyg.nn.spectral_start`. (default: computed)
 
     Returns:
         0.1 or 0.2
