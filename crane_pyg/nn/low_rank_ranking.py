@@ -16,6 +16,7 @@ from crane_pyg.schema import USER_TO_ITEM, sizes
 
 _FOLDS = 64  # of the users, at least
 _BATCH = 256  # users of a fold, at most
+_ERRORS = 1.645  # of a normal distribution 5% lie above
 _MOST_USERS = 8192
 _MOST_COMPARED = 1 << 26  # scores at a time
 
@@ -73,6 +74,19 @@ def ndcg_of_folds(
     folds = _folds(data, users, min(_BATCH, -(-users.numel() // _FOLDS)))
     found = [[_ndcg(_scores(user[fold.user], x, fold), fold, k) for x in items] for fold in folds]
     return torch.tensor(found).T
+
+
+def beyond_chance(gain: Tensor) -> bool:
+    """Whether a gain is above zero at a level of 5%.
+
+    Args:
+        gain (Tensor): of each fold.
+
+    Shapes:
+        - **gain:** ``[folds]``
+    """
+    error = gain.std() / gain.numel() ** 0.5
+    return bool(gain.mean() > _ERRORS * error)
 
 
 def log_ranks(

@@ -2,12 +2,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.nn.low_rank_ranking import compared, ndcg_of_folds
+from crane_pyg.nn.low_rank_ranking import beyond_chance, compared, ndcg_of_folds
 from crane_pyg.nn.objectives import Similarity
 from crane_pyg.nn.spectral_start import low_rank
 
 _ITERATIONS = 16
-_ERRORS = 1.645  # of a normal distribution 5% lie above
 
 
 @torch.no_grad()
@@ -47,6 +46,4 @@ def choose_similarity(
     found = ndcg_of_folds(data, user, [compared(item, data, kind) for kind in kinds], k)
     if found is None:
         return "cosine"
-    gain = found[0] - found[1]
-    error = gain.std() / gain.numel() ** 0.5
-    return "inner" if gain.mean() > _ERRORS * error else "cosine"
+    return "inner" if beyond_chance(found[0] - found[1]) else "cosine"

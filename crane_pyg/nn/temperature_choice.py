@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from crane_pyg.nn.low_rank_ranking import can_rank, ndcg_of_folds
+from crane_pyg.nn.low_rank_ranking import beyond_chance, can_rank, ndcg_of_folds
 from crane_pyg.nn.objectives.cross_entropy import CrossEntropy
 from crane_pyg.nn.spectral_start import low_rank, spectral_start
 from crane_pyg.ops import unit_rows
@@ -13,7 +13,6 @@ from crane_pyg.schema import USER_TO_ITEM, sizes
 
 WARM = 0.2
 COLD = 0.1
-_ERRORS = 1.645  # of a normal distribution 5% lie above
 _EPOCHS = 3
 _STEPS = 128  # of an epoch, at most
 _BATCH = 1024  # pairs, more of them where an epoch would have more steps
@@ -62,9 +61,7 @@ def choose_temperature(
         return WARM
     vectors = low_rank(data, rank) if vectors is None else vectors
     cold, warm = (_ndcg_at(temperature, data, rank, k, vectors) for temperature in (COLD, WARM))
-    gain = cold - warm
-    error = gain.std() / gain.numel() ** 0.5
-    return COLD if gain.mean() > _ERRORS * error else WARM
+    return COLD if beyond_chance(cold - warm) else WARM
 
 
 def _ndcg_at(
@@ -99,7 +96,7 @@ def _table(size: int, width: int, generator: torch.Generator) -> Tensor:
 
 
 def _unit(table: Tensor, row: Tensor) -> Tensor:
-    return F.normalize(F.embedding(row, table, sparse=True), dim=1)
+    return unit_rows(F.embedding(row, table, sparse=True))
 
 
 def _batches(
