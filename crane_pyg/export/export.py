@@ -83,7 +83,8 @@ def export_model(
     }
     if words is not None:
         arrays |= {"word_weight": words.weight, "word_vectors": words.vectors}
-    linear, note["share"] = _linear(model)
+    linear, shares = _linear(model)
+    note |= shares
     if isinstance(linear, SparseItemToItem):
         parts = (linear.rowptr, linear.col.int(), linear.value)
         rows["linear"] = Rows(*(part.numpy() for part in parts))
@@ -119,13 +120,14 @@ def _vectors(model: Recommender, data: HeteroData) -> tuple[dict[str, np.ndarray
     return {"user": user.numpy(), "item": item.numpy(), **norms, **arrays}, note
 
 
-def _linear(model: Recommender) -> tuple[ItemToItem | None, float]:
+def _linear(model: Recommender) -> tuple[ItemToItem | None, dict[str, float]]:
     """What the model's items say for items, and the share of that in its scores."""
     if isinstance(model, LinearRecommender):
-        return model.weights, 1.0
-    if isinstance(model, CRANE) and model.residual is not None and model.residual.share > 0:
-        return model.residual.linear, float(model.residual.share)
-    return None, 0.0
+        return model.weights, {"share": 1.0, "half_share_at": 0.0}
+    residual = model.residual if isinstance(model, CRANE) else None
+    if residual is None or residual.share == 0:
+        return None, {"share": 0.0, "half_share_at": 0.0}
+    return residual.linear, {"share": float(residual.share), "half_share_at": residual.HALF_AT}
 
 
 def _seen(data: HeteroData) -> Rows:

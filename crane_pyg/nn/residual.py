@@ -1,6 +1,6 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -10,24 +10,36 @@ from crane_pyg.nn.content_rows import content_rows
 from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.nn.scorer import Quality, Scorer
 
+Linear = EASE | LocalEASE
+ResidualName = Literal["auto", "ease", "ease-local"]
+RESIDUALS: dict[ResidualName, tuple[type[Linear], ...]] = {
+    "auto": (LocalEASE, EASE),
+    "ease": (EASE,),
+    "ease-local": (LocalEASE,),
+}
+
 
 class Residual(torch.nn.Module):
     r"""Adds to a model's scores what the interactions alone say, as a linear item-item model reads
     them.
 
     .. math::
-        (1 - \alpha) \, \frac{\hat{y}_{ui} - \mu_u}{\sigma_u}
-        + \alpha \, \frac{\hat{r}_{ui} - \mu'_u}{\sigma'_u}
+        (1 - \alpha_u) \, \frac{\hat{y}_{ui} - \mu_u}{\sigma_u}
+        + \alpha_u \, \frac{\hat{r}_{ui} - \mu'_u}{\sigma'_u}, \qquad
+        \alpha_u = \alpha \, \frac{|\mathcal{N}(u)|}{|\mathcal{N}(u)| + 8}
 
-    Both are standardised over the catalogue of each user. It takes no part in training: the closed
-    form has seen every pair that a loss would ask for, and would explain them all. Once the model
-    is trained, :meth:`calibrate` chooses :math:`\alpha` and the ridge on validation, and whether
-    items' features explain them too (:func:`~crane_pyg.nn.content_rows`); where it does not help,
-    :math:`\alpha` is zero and nothing is kept.
+    Both are standardised over the catalogue of each user. The fewer items a user took, the less
+    :math:`\alpha_u`: of them the model has learned more than their items say. The residual takes no
+    part in training: the closed form has seen every pair that a loss would ask for, and would
+    explain them all. Once the model is trained, :meth:`calibrate` chooses :math:`\alpha` and the
+    ridge on validation, whether items' features explain them too
+    (:func:`~crane_pyg.nn.content_rows`), and which of several linear models it is; where it does
+    not help, :math:`\alpha` is zero and nothing is kept.
 
     Args:
         linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
             :math:`\hat{r}`.
+        *others: what is tried in its place where it helps, with its ridge.
         content (iterable of str): names of the modalities whose features may explain items.
             (default: none)
 
@@ -48,26 +60,41 @@ class Residual(torch.nn.Module):
         (True, Residual(EASE, share=0.8))
     """
 
-    SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+    HALF_AT: ClassVar[float] = 8.0
+    """How many items a user must have taken for half of :math:`\alpha`."""
+    SHARES: ClassVar[tuple[float, ...]] = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
     """What is tried for :math:`\alpha`, beside zero."""
     L2S: ClassVar[tuple[float, ...]] = (10.0, 50.0, 200.0, 800.0)
     """What is tried for the ridge, from the second on in the direction in which it rises."""
     CONTENT: ClassVar[float] = 10.0
     """What is tried for the weight of the features, beside zero."""
-    chosen: ClassVar[tuple[str, ...]] = ("linear.l2",)
-    """What :meth:`calibrate` sets beside tensors, and so does not tell one model from another."""
+    DENSE: ClassVar[int] = 1 << 28
+    """Weights of a dense model that may be tried in a local one's place: a gigabyte."""
 
     share: Tensor
 
-    def __init__(self, linear: EASE | LocalEASE, content: Iterable[str] = ()) -> None:
+    def __init__(self, linear: Linear, *others: Linear, content: Iterable[str] = ()) -> None:
         super().__init__()
-        self.linear = linear
+        self.linears = torch.nn.ModuleList([linear, *others])
         self.content = tuple(content)
         self.register_buffer("share", torch.zeros(()))
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """What :meth:`calibrate` sets beside tensors, and so does not tell one model from
+        another."""
+        return tuple(f"linears.{number}.l2" for number in range(len(self.linears)))
+
+    @property
+    def linear(self) -> Linear:
+        """The one that is used."""
+        linears = self._all()
+        return next((linear for linear in linears if linear.solved), linears[0])
+
     def reset_parameters(self) -> None:
         self.share.zero_()
-        self.linear.reset_parameters()
+        for linear in self._all():
+            linear.reset_parameters()
 
     def forward(self, data: HeteroData, own: Scorer) -> Scorer:
         """How users score the catalogue with the residual added.
@@ -83,12 +110,12 @@ class Residual(torch.nn.Module):
             - **own:** users ``[B]`` to ``[B, N]``
             - **output:** likewise
         """
-        return self._mixes(data, own, [float(self.share)])[0]
+        return self._mixes(data, own, self.linear, [float(self.share)])[0]
 
     @torch.no_grad()
     def calibrate(self, data: HeteroData, own: Scorer, quality: Quality) -> float:
-        """Choose the ridge and whether features count by how good the residual is alone, and then
-        its share.
+        """Choose the ridge and whether features count by how good the residual is alone, then its
+        share, and where it has one, the linear model with which the mix is best.
 
         Args:
             data: the graph.
@@ -99,27 +126,42 @@ class Residual(torch.nn.Module):
             the validation score reached, that of the model without a residual at least.
         """
         self.reset_parameters()
-        self._solve_best(data, quality)
-        shares = (0.0, *self.SHARES)
-        found = dict(zip(shares, quality(self._mixes(data, own, shares)), strict=True))
-        chosen = max(found, key=found.__getitem__)
-        self.share.fill_(chosen)
-        if chosen == 0:
-            self.linear.reset_parameters()
-        return found[chosen]
+        first, *others = self._all()
+        features = self._solve_best(first, data, quality)
+        best, shares = first, (0.0, *self.SHARES)
 
-    def _solve_best(self, data: HeteroData, quality: Quality) -> None:
-        best, top, weights = 0.0, float("-inf"), self.linear.state_dict()
-        solve = self.linear.solver(data)
+        def tried(linear: Linear) -> tuple[float, float]:
+            score = quality(self._mixes(data, own, linear, shares))
+            return max(zip(score, shares, strict=True), key=lambda found: found[0])
+
+        score, share = tried(first)
+        for other in others:
+            if share == 0 or (isinstance(other, EASE) and other.num_items**2 > self.DENSE):
+                continue
+            other.l2 = first.l2
+            other.solve(data, features)
+            found = tried(other)
+            if found[0] > score:
+                best, (score, share) = other, found
+        self.share.fill_(share)
+        for linear in (first, *others):
+            if share == 0 or linear is not best:
+                linear.reset_parameters()
+        return score
+
+    def _solve_best(self, linear: Linear, data: HeteroData, quality: Quality) -> Tensor | None:
+        """Solve with the best ridge, and with the features that are returned if they are better."""
+        best, top, weights = 0.0, float("-inf"), linear.state_dict()
+        solve = linear.solver(data)
 
         def is_better(l2: float, features: Tensor | None = None) -> bool:
             nonlocal best, top, weights
-            self.linear.l2 = l2
+            linear.l2 = l2
             solve(features)
-            (score,) = quality([lambda user: _standardised(self.linear(data, user))])
+            (score,) = quality([lambda user: _standardised(linear(data, user))])
             if score <= top:
                 return False
-            best, top, weights = l2, score, self.linear.state_dict()
+            best, top, weights = l2, score, linear.state_dict()
             return True
 
         middle = (len(self.L2S) - 1) // 2
@@ -129,15 +171,23 @@ class Residual(torch.nn.Module):
                     break
             if best > self.L2S[middle]:
                 break  # it has one peak, and that lies on this side
-        if self.content:
-            is_better(best, content_rows(data, self.content, self.CONTENT))
-        self.linear.l2 = best
-        self.linear.load_state_dict(weights)
+        features = content_rows(data, self.content, self.CONTENT) if self.content else None
+        if features is not None and not is_better(best, features):
+            features = None
+        linear.l2 = best
+        linear.load_state_dict(weights)
+        return features
 
-    def _mixes(self, data: HeteroData, own: Scorer, shares: Sequence[float]) -> list[Scorer]:
+    def _mixes(
+        self, data: HeteroData, own: Scorer, linear: Linear, shares: Sequence[float]
+    ) -> list[Scorer]:
         """A scorer for each share. Users whom one has just scored, another does not score anew."""
-        parts = _Parts(own, partial(self.linear, data))
+        length = linear.taken(data).in_degree.float()
+        parts = _Parts(own, partial(linear, data), length / (length + self.HALF_AT))
         return [own if share == 0 else partial(parts.mixed, share) for share in shares]
+
+    def _all(self) -> list[Linear]:
+        return cast(list[Linear], [*self.linears])
 
     def __repr__(self) -> str:
         linear = self.linear.__class__.__name__  # whose ridge is chosen with the share
@@ -147,8 +197,8 @@ class Residual(torch.nn.Module):
 class _Parts:
     """Standardised scores of the users last asked for."""
 
-    def __init__(self, own: Scorer, linear: Scorer) -> None:
-        self.own, self.linear = own, linear
+    def __init__(self, own: Scorer, linear: Scorer, trust: Tensor) -> None:
+        self.own, self.linear, self.trust = own, linear, trust
         self.user: Tensor | None = None
 
     def mixed(self, share: float, user: Tensor) -> Tensor:
@@ -156,7 +206,7 @@ class _Parts:
             self.one = _standardised(self.own(user).float())
             self.other = _standardised(self.linear(user))
             self.user = user
-        return torch.lerp(self.one, self.other, share)
+        return torch.lerp(self.one, self.other, share * self.trust[user].unsqueeze(1))
 
 
 def _standardised(score: Tensor) -> Tensor:

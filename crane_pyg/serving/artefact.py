@@ -21,7 +21,7 @@ from crane_pyg.seals import DamagedFileError, read_record, write_record
 from crane_pyg.serving.rows import Rows
 from crane_pyg.serving.texts import Texts
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change after which older versions cannot read an artefact."""
 NOTE, CARD = "artefact.json", "README.md"
 

@@ -107,7 +107,7 @@ def explain(scores: Scores, taste: Taste, item: int) -> Explanation:
 def _scales(scores: Scores, taste: Taste) -> tuple[float, float, float]:
     """What products of vectors are multiplied by, what is added, and what the linear scores are
     multiplied by."""
-    own, share = scores.own([taste]), scores.tables.share
+    own, share = scores.own([taste]), scores.tables.share_of(taste.history)
     if own is None:
         return 0.0, 0.0, 1.0
     linear = scores.linear([taste]) if share > 0 else None

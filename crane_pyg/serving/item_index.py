@@ -28,7 +28,10 @@ def check_indexable(tables: Tables) -> Vectors:
     if vectors is None or vectors.similarity == "logaddexp":
         raise ValueError("an index needs vectors compared by inner products (got a model without)")
     if tables.share > 0 and not isinstance(tables.linear, Rows):
-        raise ValueError("an index needs a residual that names few items (got a dense one)")
+        raise ValueError(
+            "an index needs a residual that names few items, as --set residual=ease-local trains "
+            "it (got a dense one)"
+        )
     return vectors
 
 
@@ -128,7 +131,8 @@ class IndexSearch(ExactSearch):
         if self.scores.tables.share > 0:
             said = np.zeros(len(items))
             said[np.searchsorted(items, named)] = amount
-            score = self._mixed(taste.vector, score, said, amount)
+            share = self.scores.tables.share_of(taste.history)
+            score = self._mixed(taste.vector, score, said, amount, share)
         score[np.isin(items, asker.hidden)] = -np.inf
         found = best(score, k)
         return Found(items[found], score[found])
@@ -144,11 +148,11 @@ class IndexSearch(ExactSearch):
         items, place = np.unique(np.concatenate(parts), return_inverse=True)
         return items, np.bincount(place, np.concatenate(values), len(items))
 
-    def _mixed(self, vector: Array, own: Array, said: Array, amount: Array) -> Array:
+    def _mixed(self, vector: Array, own: Array, said: Array, amount: Array, share: float) -> Array:
         """Both standardised as over the whole catalogue, whose mean and deviation need no scores of
         it: those of the vectors follow from the items' moments, and the residual is mostly zero."""
         mean, second = self._moments
-        number, share = self.scores.num_items, self.scores.tables.share
+        number = self.scores.num_items
         vector = vector.astype(float)
         first, other = float(vector @ mean), amount.sum() / number
         spread = np.sqrt(max(0.0, float(vector @ second @ vector) - first**2))

@@ -49,15 +49,17 @@ class Scores:
         Returns:
             ``[B, N]``, the caller's to overwrite.
         """
-        own, share = self.own(tastes), self.tables.share
-        linear = self.linear(tastes) if own is None or share > 0 else None
+        own, tables = self.own(tastes), self.tables
+        linear = self.linear(tastes) if own is None or tables.share > 0 else None
         if own is not None and linear is not None:
-            score = mixed(own, linear, share)
+            score = mixed(own, linear, [tables.share_of(taste.history) for taste in tastes])
         else:
             only = own if linear is None else linear
             assert only is not None
             score = only
-        return mixed(score, self.content(tastes), content_weight) if content_weight else score
+        if not content_weight:
+            return score
+        return mixed(score, self.content(tastes), [content_weight] * len(tastes))
 
     def taste_of(self, user: int) -> Taste:
         """What is known of a user, by number."""

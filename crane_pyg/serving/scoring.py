@@ -1,5 +1,6 @@
 """How vectors and histories become scores: the arithmetic of the trained model, in numpy."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -67,11 +68,12 @@ def deviations(score: Array) -> Array:
     return np.asarray(np.sqrt(np.square(score).mean(axis=-1, keepdims=True)))
 
 
-def mixed(first: Array, second: Array, share: float) -> Array:
-    """Both standardised, the second by ``share``, the first by the rest, ``[B, N]``."""
+def mixed(first: Array, second: Array, shares: Iterable[float]) -> Array:
+    """Both standardised, the second by the share of its row, the first by the rest, ``[B, N]``."""
     out = np.empty_like(first)
     # A row at a time stays in the processor's cache.
-    for one, other, row in zip(map(standardised, first), map(standardised, second), out):
+    parts = map(standardised, first), map(standardised, second)
+    for one, other, share, row in zip(*parts, shares, out):
         # As torch.lerp rounds it.
         start, end, weight = (one, other, share) if share < 0.5 else (other, one, 1 - share)
         end -= start

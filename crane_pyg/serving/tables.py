@@ -61,7 +61,8 @@ class Tables:
         taken: how many took an item in training, ``[N]``.
         vectors: embeddings, where the model has them.
         linear: what items say for items, ``[N, N]``, where the model has that.
-        share: of the linear scores, where there are both.
+        share: of the linear scores, where there are both, of whoever took any number of items.
+        half_share_at: how many somebody must have taken for half of it.
         looks: what items are like, by modality.
         graph: what vectors of items have of their neighbours, where the model has that.
         finder: what finds the neighbours of items that are added later.
@@ -77,9 +78,15 @@ class Tables:
     vectors: Vectors | None
     linear: Rows | Array | None
     share: float
+    half_share_at: float
     looks: dict[str, Look]
     graph: ItemGraph | None
     finder: Finder
+
+    def share_of(self, history: Array) -> float:
+        """The share for whoever took some items, as single precision has it."""
+        length, half = np.float32(len(history)), np.float32(self.half_share_at)
+        return float(np.float32(self.share) * (length / np.maximum(length + half, 1)))
 
 
 def read_tables(artefact: Artefact) -> Tables:
@@ -136,6 +143,7 @@ def _read(artefact: Artefact, about: dict[str, Any]) -> Tables:
         vectors,
         linear,
         float(about["share"]),
+        float(about["half_share_at"]),
         looks,
         read_item_graph(artefact, about["graph"], num_items, width),
         read_neighbours(artefact, about["neighbours"], looks, num_items),

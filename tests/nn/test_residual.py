@@ -38,13 +38,17 @@ def test_it_says_nothing_before_it_is_calibrated(residual, checkerboard):
 
 
 def test_scores_are_the_mix_of_standardised_ones(residual, checkerboard):
-    residual.linear.solve(checkerboard)
+    data = checkerboard.clone()
+    edge_index = data[USER_TO_ITEM].edge_index
+    data[USER_TO_ITEM].edge_index = edge_index[:, 15:]  # of the first user's 18 three stay
+    residual.linear.solve(data)
     residual.share.fill_(0.3)
     user = torch.tensor([3, 0, 3])
-    parts = own(user), residual.linear(checkerboard, user)
+    share = 0.3 * torch.tensor([[18 / 26], [3 / 11], [18 / 26]])
+    parts = own(user), residual.linear(data, user)
     mixed = [(x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0) for x in parts]
-    expected = 0.7 * mixed[0] + 0.3 * mixed[1]
-    torch.testing.assert_close(residual(checkerboard, own)(user), expected)
+    expected = (1 - share) * mixed[0] + share * mixed[1]
+    torch.testing.assert_close(residual(data, own)(user), expected)
 
 
 def test_users_without_history_keep_their_own_order(residual, checkerboard):
@@ -148,3 +152,72 @@ def test_it_is_part_of_the_state(residual, checkerboard):
     user = torch.arange(24)
     found, expected = (r(checkerboard, own)(user) for r in (fresh, residual))
     assert torch.equal(found, expected)
+
+
+def of_mixes(best):
+    """A quality: alone nothing is worth anything; of the mixes, those of the first or the second
+    linear model are better, with the fourth share."""
+    asked = []
+
+    def quality(scorers):
+        if len(scorers) == 1:
+            return [0.0]
+        asked.append(scorers)
+        return [float(len(asked) == best) - abs(place - 4) for place in range(len(scorers))]
+
+    return quality, asked
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_of_several_linear_models_the_one_with_the_best_mix_stays(best, checkerboard):
+    local, dense = LocalEASE(40, num_neighbors=5), EASE(40)
+    residual = Residual(local, dense)
+    quality, asked = of_mixes(best)
+    assert residual.calibrate(checkerboard, own, quality) == 1
+    assert len(asked) == 2
+    assert [local.solved, dense.solved] == [best == 1, best == 2]
+    assert residual.linear is (local, dense)[best - 1]
+    assert residual.share == torch.tensor(Residual.SHARES[3])
+    assert dense.l2 == local.l2 == Residual.L2S[1]  # no ridge was better than the first tried
+    kept = type(residual.linear)(40, *([local.l2, 5] if best == 1 else [local.l2]))
+    kept.solve(checkerboard)
+    user = torch.arange(24)
+    assert torch.equal(residual.linear(checkerboard, user), kept(checkerboard, user))
+    fresh = Residual(LocalEASE(40, num_neighbors=5), EASE(40))
+    fresh.load_state_dict(residual.state_dict())
+    assert repr(fresh) == repr(residual)
+    assert torch.equal(fresh(checkerboard, own)(user), residual(checkerboard, own)(user))
+
+
+def test_features_that_count_count_for_the_others_too(checkerboard):
+    dense = EASE(40, dropout=0.5)
+    residual = Residual(LocalEASE(40), dense, content=["visual"])
+    alone = iter([1.0, 0.0, 0.0, 2.0])  # three ridges, then features
+
+    def quality(scorers):
+        if len(scorers) == 1:
+            return [next(alone)]
+        return [(1.0 + dense.solved) * (place > 0) for place in range(len(scorers))]
+
+    residual.calibrate(checkerboard, own, quality)
+    expected = EASE(40, l2=Residual.L2S[1], dropout=0.5)
+    expected.solve(checkerboard, content_rows(checkerboard, ["visual"], Residual.CONTENT))
+    assert torch.equal(dense.weight, expected.weight)
+
+
+@pytest.mark.parametrize("why", ["too many items", "the first does harm"])
+def test_others_are_not_tried_in_vain(why, checkerboard, monkeypatch):
+    if why == "too many items":
+        monkeypatch.setattr(Residual, "DENSE", 40**2 - 1)
+    first, dense = LocalEASE(40), EASE(40)
+    solved = []
+    monkeypatch.setattr(EASE, "solve", lambda *args: solved.append(args))
+    helps = why == "too many items"
+
+    def quality(scorers):
+        return [float(helps and place == 2) for place in range(len(scorers))]
+
+    residual = Residual(first, dense)
+    residual.calibrate(checkerboard, own, quality)
+    assert solved == []
+    assert first.solved == helps == (residual.share > 0)

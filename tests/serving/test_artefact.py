@@ -120,7 +120,7 @@ def test_a_note_that_lies_is_refused(exported, tmp_path):
             Recommender.load(tmp_path / "shop")
         assert "\n" not in str(caught.value)
 
-    refused("format 1, which this version reads", format=99)
+    refused("format 2, which this version reads", format=99)
     files = record["arrays"]
     outside = {"file": "../../etc/passwd", "dtype": "<f4", "shape": [1]}
     refused("files of its own folder", arrays={**files, "item": outside})

@@ -45,7 +45,7 @@ def draw_shop(folder, *, similarity="inner", share=0.0, seed=0):
         look_0_mean=np.zeros(DIM, np.float32),
         look_0_basis=np.eye(DIM, dtype=np.float32),
     )
-    note = {"similarity": similarity, "blocks": 1, "share": share}
+    note = {"similarity": similarity, "blocks": 1, "share": share, "half_share_at": 4.0}
     note |= {"fold_in": {"kind": "closed", "terms": [{"shift": 0, "power": 0.5}]}}
     note |= {"modalities": {"look": 0}, "graph": None, "neighbours": {"kind": "looks"}}
     write_artefact(folder, note, arrays, "Drawn.")

@@ -52,6 +52,14 @@ class ItemToItem(torch.nn.Module):
         """
         raise NotImplementedError
 
+    def taken(self, data: HeteroData) -> CSRGraph:
+        """What each user took, as edges from items to users.
+
+        Args:
+            data: the graph.
+        """
+        return self._taken((data[USER_TO_ITEM].edge_index,), lambda: item_to_user_graph(data))
+
     def forward(self, data: HeteroData, user: Tensor) -> Tensor:
         """The scores of some users, from what they took in training.
 
@@ -71,8 +79,7 @@ class ItemToItem(torch.nn.Module):
             raise ValueError(f"{name} must be solved for before it scores (got no weights)")
         if sizes(data)[1] != self.num_items:
             raise ValueError(f"{name} is of {self.num_items} items (got {sizes(data)[1]})")
-        source = (data[USER_TO_ITEM].edge_index,)
-        taken = self._taken(source, lambda: item_to_user_graph(data))
+        taken = self.taken(data)
         row, entry = ranges(taken.rowptr[user].long(), taken.in_degree[user].long())
         return self._sum_rows(row, taken.col[entry].long(), user.numel())
 

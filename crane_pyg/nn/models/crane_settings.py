@@ -15,7 +15,6 @@ from crane_pyg.nn.graphs import (
     RefreshedItemGraph,
 )
 from crane_pyg.nn.history_fit import HistoryFit
-from crane_pyg.nn.linear import EASE, LocalEASE
 from crane_pyg.nn.models.recommender import Preset
 from crane_pyg.nn.objectives import (
     L2,
@@ -26,13 +25,10 @@ from crane_pyg.nn.objectives import (
     Regularised,
     Similarity,
 )
-from crane_pyg.nn.residual import Residual
+from crane_pyg.nn.residual import RESIDUALS, Residual, ResidualName
 from crane_pyg.ops import AttentionImpl
 from crane_pyg.schema import check_modalities
 from crane_pyg.transforms import DropMode
-
-ResidualName = Literal["ease", "ease-local"]
-RESIDUALS: dict[ResidualName, type[EASE | LocalEASE]] = {"ease": EASE, "ease-local": LocalEASE}
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,9 @@ class CRANESettings(RankingSettings):
         fit_users: whether users' vectors may be fitted to what they took once the model is trained,
             where that is better on validation, see :class:`~crane_pyg.nn.HistoryFit`.
             (default: ``True``)
-        residual: what is added to the scores of the trained model, ``'ease'``, ``'ease-local'`` or
-            ``None``, see :class:`~crane_pyg.nn.Residual`. (default: ``'ease-local'``)
+        residual: what is added to the scores of the trained model, ``'ease'``, ``'ease-local'``,
+            whichever is better (``'auto'``) or ``None``, see :class:`~crane_pyg.nn.Residual`.
+            (default: ``'auto'``)
         only_modalities: names of the modalities to use. (default: all)
 
     Raises:
@@ -141,7 +138,7 @@ class CRANESettings(RankingSettings):
     spectral_start: bool = True
     content_term: bool | Literal["auto"] = "auto"
     fit_users: bool = True
-    residual: ResidualName | None = "ease-local"
+    residual: ResidualName | None = "auto"
     only_modalities: list[str] | None = None
 
     def arguments(self, modalities: Mapping[str, int], num_items: int) -> dict[str, Any]:
@@ -174,7 +171,8 @@ class CRANESettings(RankingSettings):
         if self.residual is None:
             return None
         content = () if self.fusion is None else self._used(modalities)
-        return Residual(RESIDUALS[self.residual](num_items, dropout=0.5), content)
+        linears = (kind(num_items, dropout=0.5) for kind in RESIDUALS[self.residual])
+        return Residual(*linears, content=content)
 
     def _encoder(self) -> CollaborativeEncoder:
         thinning = None

@@ -4,8 +4,9 @@ import pytest
 
 from crane_pyg.nn.fusion import FUSIONS
 from crane_pyg.nn.models import CRANE
-from crane_pyg.nn.models.crane_settings import RESIDUALS, CRANESettings
+from crane_pyg.nn.models.crane_settings import CRANESettings
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective, SampledSoftmax
+from crane_pyg.nn.residual import RESIDUALS
 
 WIDTHS = {"textual": 5, "visual": 12}
 RESOLVED = {"ranking_similarity": "cosine", "drop_edge": None}
@@ -32,11 +33,11 @@ def test_the_objective():
     assert flat["objective"] == expected
 
 
-@pytest.mark.parametrize(("name", "kind"), RESIDUALS.items())
-def test_the_residual(name, kind):
+@pytest.mark.parametrize(("name", "kinds"), RESIDUALS.items())
+def test_the_residual(name, kinds):
     residual = arguments(residual=name)["residual"]
-    assert type(residual.linear) is kind
-    assert residual.linear.num_items == 40
+    assert tuple(map(type, residual.linears)) == kinds
+    assert all(linear.num_items == 40 for linear in residual.linears)
     assert arguments(residual=None)["residual"] is None
 
 
