@@ -39,7 +39,7 @@ class Residual(torch.nn.Module):
     Args:
         linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
             :math:`\hat{r}`.
-        *others: what is tried in its place where it helps, with its ridge.
+        *others: what is tried in its place where it helps more than a little, with its ridge.
         content (iterable of str): names of the modalities whose features may explain items.
             (default: none)
 
@@ -68,6 +68,9 @@ class Residual(torch.nn.Module):
     """What is tried for the ridge, from the second on in the direction in which it rises."""
     CONTENT: ClassVar[float] = 10.0
     """What is tried for the weight of the features, beside zero."""
+    LEAST: ClassVar[float] = 0.2
+    """The share from which on the other linear models are tried: less is not worth a matrix of the
+    items."""
     DENSE: ClassVar[int] = 1 << 28
     """Weights of a dense model that may be tried in a local one's place: a gigabyte."""
 
@@ -115,7 +118,7 @@ class Residual(torch.nn.Module):
     @torch.no_grad()
     def calibrate(self, data: HeteroData, own: Scorer, quality: Quality) -> float:
         """Choose the ridge and whether features count by how good the residual is alone, then its
-        share, and where it has one, the linear model with which the mix is best.
+        share, and unless that is small, the linear model with which the mix is best.
 
         Args:
             data: the graph.
@@ -136,7 +139,8 @@ class Residual(torch.nn.Module):
 
         score, share = tried(first)
         for other in others:
-            if share == 0 or (isinstance(other, EASE) and other.num_items**2 > self.DENSE):
+            is_large = isinstance(other, EASE) and other.num_items**2 > self.DENSE
+            if share < self.LEAST or is_large:
                 continue
             other.l2 = first.l2
             other.solve(data, features)

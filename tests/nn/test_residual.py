@@ -197,7 +197,7 @@ def test_features_that_count_count_for_the_others_too(checkerboard):
     def quality(scorers):
         if len(scorers) == 1:
             return [next(alone)]
-        return [(1.0 + dense.solved) * (place > 0) for place in range(len(scorers))]
+        return [(1.0 + dense.solved) * (place == 4) for place in range(len(scorers))]
 
     residual.calibrate(checkerboard, own, quality)
     expected = EASE(40, l2=Residual.L2S[1], dropout=0.5)
@@ -205,19 +205,19 @@ def test_features_that_count_count_for_the_others_too(checkerboard):
     assert torch.equal(dense.weight, expected.weight)
 
 
-@pytest.mark.parametrize("why", ["too many items", "the first does harm"])
-def test_others_are_not_tried_in_vain(why, checkerboard, monkeypatch):
-    if why == "too many items":
-        monkeypatch.setattr(Residual, "DENSE", 40**2 - 1)
+@pytest.mark.parametrize(("most", "best"), [(40**2 - 1, 4), (40**2, 2), (40**2, 0)])
+def test_others_are_not_tried_in_vain(most, best, checkerboard, monkeypatch):
+    """Too many items, a share below .2, none."""
+    monkeypatch.setattr(Residual, "DENSE", most)
     first, dense = LocalEASE(40), EASE(40)
     solved = []
     monkeypatch.setattr(EASE, "solve", lambda *args: solved.append(args))
-    helps = why == "too many items"
 
     def quality(scorers):
-        return [float(helps and place == 2) for place in range(len(scorers))]
+        return [float(place == best) for place in range(len(scorers))]
 
     residual = Residual(first, dense)
     residual.calibrate(checkerboard, own, quality)
     assert solved == []
-    assert first.solved == helps == (residual.share > 0)
+    assert first.solved == (best > 0)
+    assert residual.share == torch.tensor((0.0, *Residual.SHARES)[best])
