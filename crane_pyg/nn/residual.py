@@ -57,7 +57,7 @@ class Residual(torch.nn.Module):
         ...     return [found["Recall@20"] for found in evaluate_scorers(scorers, data)]
         >>> after = residual.calibrate(data, own, quality)
         >>> after > before, residual
-        (True, Residual(EASE, share=0.8))
+        (True, Residual(EASE, share=1))
     """
 
     HALF_AT: ClassVar[float] = 8.0
