@@ -71,6 +71,7 @@ def write_model(folder: Path, rng: np.random.Generator) -> None:
         "similarity": "inner",
         "blocks": 1,
         "share": 0.0,
+        "half_share_at": 0.0,
         "fold_in": {
             "kind": "closed",
             "terms": [{"shift": 0, "power": 0.5}],

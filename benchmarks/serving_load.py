@@ -99,6 +99,7 @@ def write(folder: Path) -> float:
         "similarity": "cosine",
         "blocks": 1,
         "share": 0.2,
+        "half_share_at": 8.0,
         "fold_in": {
             "kind": "closed",
             "terms": [{"shift": 0, "power": 0.5}],
