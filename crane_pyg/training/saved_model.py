@@ -45,13 +45,19 @@ def load_model(path: Path | str, data: HeteroData) -> Recommender:
 
     Raises:
         DamagedFileError: if the file is not what was written.
-        ValueError: if the file is not one of ours, or ``data`` has other sizes.
+        ValueError: if the file is not one of ours, was written by a version whose model has other
+            parts, or ``data`` has other sizes.
     """
     name, settings, state = _read(path)
     try:
         model = MODELS[name].skeleton(data, **settings)
     except (TypeError, RuntimeError) as error:
         raise ValueError(f"{path} has settings that its model does not take: {error}") from error
+    if differing := sorted(state.keys() ^ model.state_dict().keys()):
+        raise ValueError(
+            f"{path} must hold the parts that {model.__class__.__name__} has in this version: "
+            f"train it anew (got a difference in {', '.join(differing[:3])})"
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

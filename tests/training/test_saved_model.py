@@ -103,6 +103,15 @@ def test_every_flipped_bit_is_found_and_others_can_read_the_file(checkerboard, t
             load_model(path, checkerboard)
 
 
+def test_the_parts_of_another_version(checkerboard, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = MODELS["lightgcn"].from_data(checkerboard)
+    model.register_buffer("once", torch.zeros(2))
+    save_model(model, "lightgcn", {}, path)
+    with pytest.raises(ValueError, match="LightGCN has in this version: train it anew .*once"):
+        load_model(path, checkerboard)
+
+
 @pytest.mark.parametrize(
     ("name", "node"), [("lightgcn", "user"), ("ease", "item"), ("ease-local", "item")]
 )
