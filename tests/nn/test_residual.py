@@ -183,6 +183,7 @@ def test_of_several_linear_models_the_one_with_the_best_mix_stays(best, checkerb
     kept.solve(checkerboard)
     user = torch.arange(24)
     assert torch.equal(residual.linear(checkerboard, user), kept(checkerboard, user))
+    assert all(x.is_contiguous() for x in residual.state_dict().values())  # or none can be saved
     fresh = Residual(LocalEASE(40, num_neighbors=5), EASE(40))
     fresh.load_state_dict(residual.state_dict())
     assert repr(fresh) == repr(residual)

@@ -69,6 +69,7 @@ def ease(
         features = features.to(dtype)
         system.addmm_(features, features.T)
     system.diagonal().div_(1 - dropout).add_(l2)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(system))
+    # The inverse is symmetric, and LAPACK stores it by columns.
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(system)).mT.contiguous()
     weight = inverse.div_(-inverse.diagonal().clone())
     return weight.fill_diagonal_(0)
