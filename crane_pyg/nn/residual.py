@@ -186,9 +186,13 @@ class Residual(torch.nn.Module):
         self, data: HeteroData, own: Scorer, linear: Linear, shares: Sequence[float]
     ) -> list[Scorer]:
         """A scorer for each share. Users whom one has just scored, another does not score anew."""
-        length = linear.taken(data).in_degree.float()
-        parts = _Parts(own, partial(linear, data), length / (length + self.HALF_AT))
+        parts = _Parts(own, partial(linear, data), partial(self._trust, data, linear))
         return [own if share == 0 else partial(parts.mixed, share) for share in shares]
+
+    def _trust(self, data: HeteroData, linear: Linear, user: Tensor) -> Tensor:
+        r"""What :math:`\alpha` is multiplied by, ``[B, 1]``."""
+        length = linear.taken(data).in_degree[user].float().unsqueeze(1)
+        return length / (length + self.HALF_AT)
 
     def _all(self) -> list[Linear]:
         return cast(list[Linear], [*self.linears])
@@ -199,18 +203,19 @@ class Residual(torch.nn.Module):
 
 
 class _Parts:
-    """Standardised scores of the users last asked for."""
+    """Standardised scores of the users last asked for, and how far the second are trusted."""
 
-    def __init__(self, own: Scorer, linear: Scorer, trust: Tensor) -> None:
-        self.own, self.linear, self.trust = own, linear, trust
+    def __init__(self, own: Scorer, linear: Scorer, trust: Scorer) -> None:
+        self.own, self.linear, self.trust_in = own, linear, trust
         self.user: Tensor | None = None
 
     def mixed(self, share: float, user: Tensor) -> Tensor:
         if user is not self.user:
             self.one = _standardised(self.own(user).float())
             self.other = _standardised(self.linear(user))
+            self.trust = self.trust_in(user)
             self.user = user
-        return torch.lerp(self.one, self.other, share * self.trust[user].unsqueeze(1))
+        return torch.lerp(self.one, self.other, share * self.trust)
 
 
 def _standardised(score: Tensor) -> Tensor:
