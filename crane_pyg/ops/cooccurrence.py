@@ -39,21 +39,48 @@ def interaction_matrix(edge_index: Tensor, size: tuple[int, int]) -> csr_array:
     return csr_array((np.ones(pair.size, np.float32), (user, item)), shape=size)
 
 
-def cooccurrence(edge_index: Tensor, size: tuple[int, int]) -> Tensor:
+def damped(taken: csr_array, damping: float) -> csr_array:
+    r"""Users' rows scaled so that one of :math:`n` items counts :math:`n^{-\text{damping}}` in the
+    Gram matrix, interactions one on average.
+
+    Args:
+        taken: ``[users, items]`` of ones.
+        damping: zero lets all count alike.
+
+    Returns:
+        ``[users, items]``, ``taken`` itself where all count alike.
+
+    Raises:
+        ValueError: if ``damping`` is negative.
+    """
+    if damping < 0:
+        raise ValueError(f"damping must not be negative (got {damping})")
+    if damping == 0 or taken.nnz == 0:
+        return taken
+    length = np.diff(taken.indptr).astype(np.float64)
+    count = np.maximum(length, 1) ** -damping
+    count *= length.sum() / (length @ count)
+    scale = np.sqrt(count).astype(taken.dtype).repeat(np.diff(taken.indptr))
+    return csr_array((taken.data * scale, taken.indices, taken.indptr), shape=taken.shape)
+
+
+def cooccurrence(edge_index: Tensor, size: tuple[int, int], damping: float = 0.0) -> Tensor:
     r"""The Gram matrix :math:`\mathbf{X}^{\top} \mathbf{X}` of the interactions, dense.
 
     Args:
         edge_index (Tensor): ``[2, E]``, users first.
         size: number of users and of items.
+        damping: as :func:`damped` takes it.
 
     Returns:
         ``[items, items]`` float32 on the device of ``edge_index``: the number of users who took
         both, on the diagonal that of the item's own.
 
     Raises:
-        ValueError: as :func:`interaction_matrix`.
+        ValueError: as :func:`interaction_matrix` and :func:`damped`.
     """
-    return torch.from_numpy(gram(interaction_matrix(edge_index, size))).to(edge_index.device)
+    taken = damped(interaction_matrix(edge_index, size), damping)
+    return torch.from_numpy(gram(taken)).to(edge_index.device)
 
 
 def gram(taken: csr_array) -> Array:

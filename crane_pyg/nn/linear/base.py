@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -50,6 +51,25 @@ class ItemToItem(torch.nn.Module):
         Args:
             data: the graph; its edges from users to items count.
         """
+        raise NotImplementedError
+
+    def sharpen(self, power: float) -> None:
+        r"""Raise the weights to a power, signs kept: :math:`\operatorname{sign}(B_{ij}) \,
+        |B_{ij}|^p`. With more than one the few items that say most are heard above the many.
+
+        Args:
+            power (float): :math:`p`.
+
+        Raises:
+            ValueError: if ``power`` is not positive.
+        """
+        if not power > 0:
+            raise ValueError(f"power must be positive (got {power})")
+        if power != 1:
+            self._map(lambda weight: weight.abs().pow_(power).copysign_(weight))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> None:
+        """Replace the weights by a function of each."""
         raise NotImplementedError
 
     def taken(self, data: HeteroData) -> CSRGraph:
@@ -114,6 +134,9 @@ class DenseItemToItem(ItemToItem):
     def solved(self) -> bool:
         return self.weight.numel() > 0
 
+    def _map(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.weight = function(self.weight)
+
     def _sum_rows(self, row: Tensor, item: Tensor, num_rows: int) -> Tensor:
         first = torch.searchsorted(row, torch.arange(num_rows, device=row.device))
         return F.embedding_bag(item, self.weight, first, mode="sum")
@@ -138,6 +161,9 @@ class SparseItemToItem(ItemToItem):
     @property
     def solved(self) -> bool:
         return self.rowptr.numel() > 0
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.value = function(self.value)
 
     @property
     def edge_index(self) -> Tensor:

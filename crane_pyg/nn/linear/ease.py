@@ -20,6 +20,7 @@ class EASE(DenseItemToItem):
         l2 (float): :math:`\lambda`. (default: ``300``)
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
         max_gb (float): memory that solving may take. (default: ``8``)
+        damping (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
 
     Raises:
         ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
@@ -36,12 +37,18 @@ class EASE(DenseItemToItem):
     """
 
     def __init__(
-        self, num_items: int, l2: float = 300.0, dropout: float = 0.0, max_gb: float = 8.0
+        self,
+        num_items: int,
+        l2: float = 300.0,
+        dropout: float = 0.0,
+        max_gb: float = 8.0,
+        damping: float = 0.0,
     ) -> None:
         super().__init__(num_items)
         self.l2 = l2
         self.dropout = dropout
         self.max_gb = max_gb
+        self.damping = damping
 
     @torch.no_grad()
     def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
@@ -59,6 +66,7 @@ class EASE(DenseItemToItem):
             sizes(data),
             self.l2,
             dropout=self.dropout,
+            damping=self.damping,
             features=features,
             max_gb=self.max_gb,
         )
@@ -76,5 +84,6 @@ class EASE(DenseItemToItem):
 
     def __repr__(self) -> str:
         return (
-            f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, dropout={self.dropout:g})"
+            f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, "
+            f"dropout={self.dropout:g}, damping={self.damping:g})"
         )

@@ -23,10 +23,11 @@ class LocalEASE(SparseItemToItem):
         dropout (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0.5``)
         reach (float): where those who took an item have taken fewer of these on average, they
             become up to eight times as many. (default: ``8``)
+        damping (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
 
     Raises:
-        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive, or ``reach`` is
-            negative.
+        ValueError: when solving, if ``l2`` or ``num_neighbors`` is not positive, or ``reach``
+            or ``damping`` is negative.
 
     Examples:
         >>> import torch
@@ -46,12 +47,14 @@ class LocalEASE(SparseItemToItem):
         num_neighbors: int = 100,
         dropout: float = 0.5,
         reach: float = 8.0,
+        damping: float = 0.0,
     ) -> None:
         super().__init__(num_items)
         self.l2 = l2
         self.num_neighbors = num_neighbors
         self.dropout = dropout
         self.reach = reach
+        self.damping = damping
 
     @torch.no_grad()
     def solve(self, data: HeteroData, features: Tensor | None = None) -> None:
@@ -71,6 +74,7 @@ class LocalEASE(SparseItemToItem):
             self.num_neighbors,
             reach=self.reach,
             dropout=self.dropout,
+            damping=self.damping,
             features=features,
         )
         self.keep(*edges)
@@ -85,7 +89,8 @@ class LocalEASE(SparseItemToItem):
             a function of the features that finds the weights for today's ``l2`` and ``dropout``.
         """
         edge_index = data[USER_TO_ITEM].edge_index
-        systems = LocalSystems(edge_index, sizes(data), self.num_neighbors, self.reach)
+        few = self.num_neighbors, self.reach, self.damping
+        systems = LocalSystems(edge_index, sizes(data), *few)
 
         @torch.no_grad()
         def solve(features: Tensor | None) -> None:
@@ -96,5 +101,6 @@ class LocalEASE(SparseItemToItem):
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.num_items}, l2={self.l2:g}, "
-            f"num_neighbors={self.num_neighbors}, dropout={self.dropout:g}, reach={self.reach:g})"
+            f"num_neighbors={self.num_neighbors}, dropout={self.dropout:g}, reach={self.reach:g}, "
+            f"damping={self.damping:g})"
         )

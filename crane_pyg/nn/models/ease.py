@@ -28,10 +28,15 @@ class EASE(RegressionRecommender):
         max_gb (float): memory that solving may take. (default: ``8``)
         content (float): how much items' features explain them, as so many users; not of the paper,
             see :func:`~crane_pyg.nn.content_rows`. (default: ``0``)
+        damping (float): as :func:`~crane_pyg.ops.ease` takes it; not of the paper.
+            (default: ``0``)
+        power (float): what weights are raised to, signs kept; more than one lets the few items that
+            say most be heard above the many. Not of the paper. (default: ``1``)
 
     Raises:
         ValueError: if ``content`` is negative; when solving, if more memory would be needed,
-            ``l2`` is not positive, or there are no features that could count.
+            ``l2`` or ``power`` is not positive, ``damping`` is negative, or there are no features
+            that could count.
 
     Examples:
         >>> import torch
@@ -52,8 +57,11 @@ class EASE(RegressionRecommender):
         dropout: float = 0.0,
         max_gb: float = 8.0,
         content: float = 0.0,
+        damping: float = 0.0,
+        power: float = 1.0,
     ) -> None:
-        super().__init__(linear.EASE(num_items, l2, dropout, max_gb), content)
+        weights = linear.EASE(num_items, l2, dropout, max_gb, damping)
+        super().__init__(weights, content, power)
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:

@@ -24,10 +24,14 @@ class LocalEASE(RegressionRecommender):
             see :func:`~crane_pyg.nn.content_rows`. (default: ``0``)
         reach (float): where those who took an item have taken fewer of these on average, they
             become up to eight times as many. (default: ``8``)
+        damping (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
+        power (float): what weights are raised to, signs kept; more than one lets the few items that
+            say most be heard above the many. (default: ``1``)
 
     Raises:
-        ValueError: if ``content`` is negative; when solving, if ``l2`` or ``num_neighbors`` is not
-            positive, ``reach`` is negative, or there are no features that could count.
+        ValueError: if ``content`` is negative; when solving, if ``l2``, ``num_neighbors`` or
+            ``power`` is not positive, ``reach`` or ``damping`` is negative, or there are no
+            features that could count.
 
     Examples:
         >>> import torch
@@ -49,9 +53,11 @@ class LocalEASE(RegressionRecommender):
         dropout: float = 0.5,
         content: float = 0.0,
         reach: float = 8.0,
+        damping: float = 0.0,
+        power: float = 1.0,
     ) -> None:
-        weights = linear.LocalEASE(num_items, l2, num_neighbors, dropout, reach)
-        super().__init__(weights, content)
+        weights = linear.LocalEASE(num_items, l2, num_neighbors, dropout, reach, damping)
+        super().__init__(weights, content, power)
 
     @classmethod
     def from_data(cls, data: HeteroData, **kwargs: Any) -> Self:

@@ -76,18 +76,22 @@ class RegressionRecommender(LinearRecommender):
     Args:
         weights: what items say for items.
         content (float): weight of the features, see :func:`~crane_pyg.nn.content_rows`.
+        power (float): what weights are raised to, see
+            :meth:`~crane_pyg.nn.linear.EASE.sharpen`.
     """
 
     weights: EASE | LocalEASE
 
-    def __init__(self, weights: EASE | LocalEASE, content: float) -> None:
+    def __init__(self, weights: EASE | LocalEASE, content: float, power: float) -> None:
         super().__init__(weights)
         self.content = content
+        self.power = power
 
     def solve(self, data: HeteroData) -> dict[str, Tensor]:
         rows = content_rows(data, modalities(data), self.content) if self.content else None
         self.weights.solve(data, rows)
+        self.weights.sharpen(self.power)
         return {}
 
     def __repr__(self) -> str:
-        return f"{repr(self.weights)[:-1]}, content={self.content:g})"
+        return f"{repr(self.weights)[:-1]}, content={self.content:g}, power={self.power:g})"

@@ -13,6 +13,7 @@ def ease(
     l2: float,
     *,
     dropout: float = 0.0,
+    damping: float = 0.0,
     features: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
     max_gb: float = 8.0,
@@ -42,6 +43,8 @@ def ease(
             c_{ii} \, p / (1 - p)`. From `"Autoencoders that don't overfit towards the Identity"
             <https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html>`_.
             (default: ``0.0``)
+        damping: users of :math:`n` items count :math:`n^{-\text{damping}}`, interactions one on
+            average, so that who took many does not speak for all. (default: ``0.0``)
         features: :math:`\mathbf{F}`, scaled by how much they shall say. (default: none)
         dtype: of the solution and the result. Float32 is off by 1e-6 of the largest weight and
             less where ``l2`` is 100 or more, by 1e-4 where it is 1. (default: ``torch.float32``)
@@ -53,8 +56,9 @@ def ease(
         - **output:** ``[items, items]``, on the device of ``edge_index``
 
     Raises:
-        ValueError: if ``l2`` is not positive or ``dropout`` not in [0, 1), more memory would be
-            needed, an index lies outside ``size``, or the features are not of ``size[1]`` items.
+        ValueError: if ``l2`` is not positive, ``dropout`` not in [0, 1) or ``damping`` negative,
+            more memory would be needed, an index lies outside ``size``, or the features are not of
+            ``size[1]`` items.
     """
     check_ridge(l2, dropout)
     check_features(features, size[1])
@@ -64,7 +68,7 @@ def ease(
             f"EASE of {size[1]} items must fit in {max_gb:g} GB; local EASE (local_ease, "
             f"--model ease-local) takes memory linear in the items (got {need:.1f} GB)"
         )
-    system = cooccurrence(edge_index, size).to(dtype)
+    system = cooccurrence(edge_index, size, damping).to(dtype)
     if features is not None:
         features = features.to(dtype)
         system.addmm_(features, features.T)

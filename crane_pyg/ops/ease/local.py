@@ -5,7 +5,14 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from crane_pyg.ops.cooccurrence import Array, gram, interaction_matrix, strongest, times_taken
+from crane_pyg.ops.cooccurrence import (
+    Array,
+    damped,
+    gram,
+    interaction_matrix,
+    strongest,
+    times_taken,
+)
 from crane_pyg.ops.ease.ridge import check_features, check_ridge
 from crane_pyg.ops.ranges import ranges
 
@@ -23,6 +30,7 @@ def local_ease(
     *,
     reach: float = 0.0,
     dropout: float = 0.0,
+    damping: float = 0.0,
     features: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""EASE with few regressors for each item: a sparse item-item graph, linear in the items.
@@ -54,7 +62,7 @@ def local_ease(
         num_neighbors: :math:`m`; as many as there are others, where there are fewer.
         reach: where an item's others do not reach it, they become more; zero leaves all at
             :math:`m`.
-        dropout, features: as :func:`ease` takes them; features choose no regressors.
+        dropout, damping, features: as :func:`ease` takes them; the last two choose no regressors.
 
     Returns:
         edges from the explaining items (row 0) to those explained (row 1), and their weights, on
@@ -65,24 +73,30 @@ def local_ease(
         - **output:** ``[2, E']`` sorted by explained item, then by explaining, and ``[E']``
 
     Raises:
-        ValueError: if ``l2`` is not positive, ``dropout`` not in [0, 1) or ``reach`` negative,
-            there is to be no neighbour, an index lies outside ``size``, or the features are not of
-            ``size[1]`` items.
+        ValueError: if ``l2`` is not positive, ``dropout`` not in [0, 1), ``reach`` or ``damping``
+            negative, there is to be no neighbour, an index lies outside ``size``, or the features
+            are not of ``size[1]`` items.
     """
     check_ridge(l2, dropout)  # before neighbours are looked for, which takes a while
     check_features(features, size[1])
-    return LocalSystems(edge_index, size, num_neighbors, reach).solve(l2, dropout, features)
+    systems = LocalSystems(edge_index, size, num_neighbors, reach, damping)
+    return systems.solve(l2, dropout, features)
 
 
 class LocalSystems:
     """The systems of :func:`local_ease`, read once and solved with one ridge after another.
 
     Args:
-        edge_index, size, num_neighbors, reach: as :func:`local_ease` takes them.
+        edge_index, size, num_neighbors, reach, damping: as :func:`local_ease` takes them.
     """
 
     def __init__(
-        self, edge_index: Tensor, size: tuple[int, int], num_neighbors: int, reach: float = 0.0
+        self,
+        edge_index: Tensor,
+        size: tuple[int, int],
+        num_neighbors: int,
+        reach: float = 0.0,
+        damping: float = 0.0,
     ) -> None:
         if num_neighbors < 1:
             raise ValueError(f"num_neighbors must be at least 1 (got {num_neighbors})")
@@ -90,13 +104,14 @@ class LocalSystems:
             raise ValueError(f"reach must not be negative (got {reach})")
         self.num_items, device = size[1], edge_index.device
         taken = interaction_matrix(edge_index, size)
+        counted = damped(taken, damping)
         if num_neighbors < self.num_items - 1:
             edges = _neighbours(taken, num_neighbors, reach)
         else:
             edges = _all_others(self.num_items)
         self.edges = edges.to(device)
         read = _read_dense if self.num_items**2 <= _DENSE else _read_sparse
-        self.read = read(taken, device)
+        self.read = read(counted, device)
 
     def solve(
         self, l2: float, dropout: float = 0.0, features: Tensor | None = None
@@ -122,11 +137,12 @@ class LocalSystems:
 
 def _neighbours(taken: csr_array, num_neighbors: int, reach: float) -> Tensor:
     """Edges ``[2, E]`` from the items that explain one, by explained item, then by explaining."""
-    user, rarity = (1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0))
+    count = (taken.sum(axis, dtype=np.float64) for axis in (1, 0))
+    user, rarity = (1 / np.sqrt(np.maximum(x, 1)) for x in count)
     weighted = (taken.T * user).T.tocsr()
 
     def score(_: Array, other: Array, value: Array) -> Array:
-        return value * rarity[other]
+        return (value * rarity[other]).astype(np.float32)  # what is equal, summed in any order
 
     num_items, width = taken.shape[1], num_neighbors
     widest = num_neighbors << _WIDENED if reach else num_neighbors
@@ -164,9 +180,9 @@ def _blocks(count: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
             yield block, first[block].unsqueeze(1) + place
 
 
-def _read_dense(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
+def _read_dense(counted: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
     """A function from items ``[b, w]`` to how often they occur together ``[b, w, w]``."""
-    together = torch.from_numpy(gram(taken)).to(device)
+    together = torch.from_numpy(gram(counted)).to(device)
 
     def read(items: Tensor) -> Tensor:
         place = items.unsqueeze(2) * together.size(0) + items.unsqueeze(1)
@@ -175,12 +191,13 @@ def _read_dense(taken: csr_array, device: torch.device) -> Callable[[Tensor], Te
     return read
 
 
-def _read_sparse(taken: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
+def _read_sparse(counted: csr_array, device: torch.device) -> Callable[[Tensor], Tensor]:
     """As :func:`_read_dense`, by counting the pairs that each user makes of a block's items."""
-    by_item = taken.T.tocsr()
+    by_item = counted.T.tocsr()
     rowptr = torch.from_numpy(by_item.indptr).long().to(device)
     col = torch.from_numpy(by_item.indices).long().to(device)
-    num_users = taken.shape[0]
+    scale = torch.from_numpy(by_item.data).to(device)
+    num_users = counted.shape[0]
 
     def read(items: Tensor) -> Tensor:
         width = items.size(1)
@@ -191,9 +208,9 @@ def _read_sparse(taken: csr_array, device: torch.device) -> Callable[[Tensor], T
         mates = size.repeat_interleave(size)
         start = (size.cumsum(0) - size).repeat_interleave(size)
         left, right = ranges(start, mates)
-        slot = slot[order]
+        slot, part = slot[order], scale[entry[order]]
         pair = slot[left] * width + slot[right] % width
-        counted = torch.bincount(pair, minlength=items.numel() * width)
-        return counted.float().view(*items.shape, width)
+        together = torch.bincount(pair, part[left] * part[right], items.numel() * width)
+        return together.float().view(*items.shape, width)
 
     return read

@@ -49,6 +49,20 @@ def test_scores_are_sums_over_what_a_user_took(build, monkeypatch):
     assert model(data, user[:0]).shape == (0, 12)
 
 
+def test_sharp_weights_are_powers_with_their_signs(build):
+    data, _ = world()
+    model = build(12)
+    model.solve(data)
+    before = matrix(model).clone()
+    assert (before < 0).any()
+    model.sharpen(1)
+    assert torch.equal(matrix(model), before)
+    model.sharpen(1.5)
+    torch.testing.assert_close(matrix(model), before.sign() * before.abs() ** 1.5)
+    with pytest.raises(ValueError, match=r"power must be positive \(got -1\)"):
+        model.sharpen(-1)
+
+
 def test_history_is_that_of_the_data_given(build):
     data, _ = world()
     model = build(12)

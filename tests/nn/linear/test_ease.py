@@ -7,9 +7,9 @@ from crane_pyg.schema import USER_TO_ITEM
 
 
 def test_repr():
-    assert repr(EASE(5, l2=20)) == "EASE(5, l2=20, dropout=0)"
-    local = "LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0.5, reach=8)"
-    assert repr(LocalEASE(5, l2=0.5)) == local
+    assert repr(EASE(5, l2=20)) == "EASE(5, l2=20, dropout=0, damping=0)"
+    local = "LocalEASE(5, l2=0.5, num_neighbors=100, dropout=0.5, reach=8, damping=0.5)"
+    assert repr(LocalEASE(5, l2=0.5, damping=0.5)) == local
 
 
 def test_both_are_the_closed_form_of_the_training_edges(checkerboard):
@@ -21,6 +21,22 @@ def test_both_are_the_closed_form_of_the_training_edges(checkerboard):
         model.solve(checkerboard)
         scores = model(checkerboard, user).double()
         torch.testing.assert_close(scores, taken @ wanted, rtol=0, atol=1e-6)
+
+
+def test_users_of_many_items_count_less_where_they_shall(checkerboard):
+    data = checkerboard.clone()
+    data[USER_TO_ITEM].edge_index = data[USER_TO_ITEM].edge_index[:, 15:]  # one has taken three
+    expected = ease(data[USER_TO_ITEM].edge_index, (24, 40), 20.0, damping=0.5)
+    local = LocalEASE(40, l2=20.0, num_neighbors=39, dropout=0.0, damping=0.5)
+    again = LocalEASE(40, l2=20.0, num_neighbors=39, dropout=0.0, damping=0.5)
+    again.solver(data)(None)
+    whole = EASE(40, l2=20.0, damping=0.5)
+    user = torch.arange(24)
+    for model in (whole, local):
+        model.solve(data)
+    torch.testing.assert_close(whole.weight, expected)
+    torch.testing.assert_close(local(data, user), whole(data, user), rtol=0, atol=1e-6)
+    assert torch.equal(again(data, user), local(data, user))
 
 
 def test_memory_is_bounded(checkerboard):

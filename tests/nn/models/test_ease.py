@@ -3,6 +3,7 @@ import torch
 
 from crane_pyg.nn import content_rows
 from crane_pyg.nn.models import EASE, LocalEASE
+from crane_pyg.schema import USER_TO_ITEM
 from crane_pyg.training import fit
 
 
@@ -16,7 +17,22 @@ def test_features_explain_items_where_they_shall(kind, checkerboard):
     assert torch.equal(model.scorer(checkerboard)(user), expected(checkerboard, user))
     expected.solve(checkerboard)
     assert not torch.equal(model.scorer(checkerboard)(user), expected(checkerboard, user))
-    assert "content=3)" in repr(model)
+    assert "content=3, power=1)" in repr(model)
+
+
+@pytest.mark.parametrize("kind", [EASE, LocalEASE])
+def test_weights_are_sharpened_where_they_shall(kind, checkerboard):
+    data = checkerboard.clone()
+    data[USER_TO_ITEM].edge_index = data[USER_TO_ITEM].edge_index[:, 15:]
+    model = kind.from_data(data, l2=5.0, damping=0.5, power=2.0)
+    fit(model, data, progress=False)
+    plain = type(model.weights)(40, l2=5.0, damping=0.5)
+    plain.solve(data)
+    plain.sharpen(2.0)
+    user = torch.arange(24)
+    assert torch.equal(model.scorer(data)(user), plain(data, user))
+    with pytest.raises(ValueError, match=r"power must be positive \(got 0\)"):
+        kind.from_data(data, power=0).solve(data)
 
 
 @pytest.mark.parametrize("kind", [EASE, LocalEASE])

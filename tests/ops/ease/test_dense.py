@@ -73,6 +73,36 @@ def test_features_explain_items_as_users_do(dropout):
     torch.testing.assert_close(got, weight, rtol=1e-9, atol=1e-12)
 
 
+def damped(taken, damping):
+    """The definition: users' rows by the root of what they count, interactions one on average."""
+    length = taken.sum(1)
+    count = torch.where(length > 0, length**-damping, 0)
+    count *= length.sum() / (length * count).sum()
+    return taken * count.sqrt().unsqueeze(1)
+
+
+@pytest.mark.parametrize("damping", [0.25, 1.0])
+@pytest.mark.parametrize("dropout", [0.0, 0.6])
+def test_users_of_many_items_count_less(damping, dropout):
+    edge_index, taken = interactions()
+    edge_index, taken = edge_index[:, edge_index[0] != 3], taken.clone()
+    taken[3] = 0  # of whom nothing is known
+    rows = damped(taken, damping)
+    assert rows.square().sum() == pytest.approx(taken.sum())
+    weight = torch.zeros(17, 17, dtype=torch.float64)
+    for j in range(17):
+        others = [i for i in range(17) if i != j]
+        x = rows[:, others]
+        system = x.T @ x
+        system += 2.0 * torch.eye(16) + dropout / (1 - dropout) * system.diag().diag()
+        weight[others, j] = torch.linalg.solve(system, x.T @ rows[:, j])
+    settings = {"dropout": dropout, "damping": damping, "dtype": torch.float64}
+    got = ease(edge_index, (40, 17), 2.0, **settings)
+    torch.testing.assert_close(got, weight, rtol=0, atol=1e-6)
+    assert (got - ease(edge_index, (40, 17), 2.0, dropout=dropout)).abs().max() > 1e-3
+    assert not ease(edge_index[:, :0], (40, 17), 2.0, **settings).any()
+
+
 def test_what_would_not_fit_is_refused_before_it_is_tried():
     edge_index = torch.tensor([[0], [999_999]])
     with pytest.raises(ValueError, match=r"1000000 items.*8 GB.*local.*got 12000\.0 GB"):
@@ -85,6 +115,8 @@ def test_bad_input_is_refused():
     edge_index, _ = interactions()
     with pytest.raises(ValueError, match=r"l2.*got 0"):
         ease(edge_index, (40, 17), 0)
+    with pytest.raises(ValueError, match=r"damping must not be negative \(got -1\)"):
+        ease(edge_index, (40, 17), 1.0, damping=-1)
     with pytest.raises(ValueError, match=r"item indices.*\[0, 5\)"):
         ease(edge_index, (40, 5), 1.0)
     with pytest.raises(ValueError, match=r"user indices.*\[0, 7\)"):

@@ -30,7 +30,7 @@ def one_by_one(taken, l2, num_neighbors, features=None, reach=0.0):
     weight = torch.zeros(n, n, dtype=taken.dtype)
     for j in range(n):
         score = {
-            i: float(together[i, j] / popularity[i].sqrt())
+            i: float((together[i, j] / popularity[i].sqrt()).float())
             for i in range(n)
             if i != j and together[i, j] > 0
         }
@@ -124,6 +124,26 @@ def test_all_neighbours_are_ease(shape, more, dropout):
 
 
 @pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("num_neighbors", [4, 16])
+def test_damping_weighs_users_and_chooses_nobody_else(num_neighbors):
+    edge_index, taken = interactions()
+    few = {"dropout": 0.5, "damping": 0.5}
+    edges, weight = local_ease(edge_index, (40, 17), 3.0, num_neighbors, **few)
+    plain, _ = local_ease(edge_index, (40, 17), 3.0, num_neighbors)
+    assert torch.equal(edges, plain)
+    length = taken.sum(1)
+    count = torch.where(length > 0, length**-0.5, 0)
+    rows = taken * (count * length.sum() / (length * count).sum()).sqrt().unsqueeze(1)
+    got = as_matrix(edges, weight.double(), 17)
+    for j in range(17):
+        chosen = edges[0, edges[1] == j]
+        system = rows[:, chosen].T @ rows[:, chosen]
+        system += 3.0 * torch.eye(len(chosen)) + system.diag().diag()
+        wanted = torch.linalg.solve(system, rows[:, chosen].T @ rows[:, j])
+        torch.testing.assert_close(got[chosen, j], wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("source")
 def test_items_that_nobody_took_have_no_edges():
     edge_index, _ = interactions()
     edges, _ = local_ease(edge_index, (41, 20), 1.0, 6)
@@ -150,6 +170,8 @@ def test_bad_input_is_refused():
         local_ease(edge_index, (40, 17), 1.0, 0)
     with pytest.raises(ValueError, match=r"reach.*got -0.5"):
         local_ease(edge_index, (40, 17), 1.0, 3, reach=-0.5)
+    with pytest.raises(ValueError, match=r"damping.*got -0.5"):
+        local_ease(edge_index, (40, 17), 1.0, 3, damping=-0.5)
     with pytest.raises(ValueError, match=r"features.*\[17, f\].*got \[17\]"):
         local_ease(edge_index, (40, 17), 1.0, 3, features=torch.ones(17))
     with pytest.raises(ValueError, match=r"item indices.*\[0, 5\)"):
