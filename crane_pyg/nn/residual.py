@@ -33,8 +33,10 @@ class Residual(torch.nn.Module):
     part in training: the closed form has seen every pair that a loss would ask for, and would
     explain them all. Once the model is trained, :meth:`calibrate` chooses :math:`\alpha` and the
     ridge on validation, whether items' features explain them too
-    (:func:`~crane_pyg.nn.content_rows`), and which of several linear models it is; where it does
-    not help, :math:`\alpha` is zero and nothing is kept.
+    (:func:`~crane_pyg.nn.content_rows`), whether its weights are sharpened
+    (:meth:`~crane_pyg.nn.linear.EASE.sharpen`), so that the few items that say most are heard above
+    the many, of which the model has learned, and which of several linear models it is; where it
+    does not help, :math:`\alpha` is zero and nothing is kept.
 
     Args:
         linear: an :class:`~crane_pyg.nn.linear.EASE`, perhaps local, that gives
@@ -68,6 +70,8 @@ class Residual(torch.nn.Module):
     """What is tried for the ridge, from the second on in the direction in which it rises."""
     CONTENT: ClassVar[float] = 10.0
     """What is tried for the weight of the features, beside zero."""
+    POWER: ClassVar[float] = 1.5
+    """What the weights are raised to, if that is better."""
     LEAST: ClassVar[float] = 0.2
     """The share from which on the other linear models are tried: less is not worth a matrix of the
     items."""
@@ -118,7 +122,8 @@ class Residual(torch.nn.Module):
     @torch.no_grad()
     def calibrate(self, data: HeteroData, own: Scorer, quality: Quality) -> float:
         """Choose the ridge and whether features count by how good the residual is alone, then its
-        share, and unless that is small, the linear model with which the mix is best.
+        share and whether its weights are sharpened, and unless the share is small, the linear model
+        with which the mix is best.
 
         Args:
             data: the graph.
@@ -138,12 +143,24 @@ class Residual(torch.nn.Module):
             return max(zip(score, shares, strict=True), key=lambda found: found[0])
 
         score, share = tried(first)
+        is_sharp = False
+        if share > 0:
+            weights = first.state_dict()
+            first.sharpen(self.POWER)
+            found = tried(first)
+            is_sharp = found[0] > score
+            if is_sharp:
+                score, share = found
+            else:
+                first.load_state_dict(weights)
         for other in others:
             is_large = isinstance(other, EASE) and other.num_items**2 > self.DENSE
             if share < self.LEAST or is_large:
                 continue
             other.l2 = first.l2
             other.solve(data, features)
+            if is_sharp:
+                other.sharpen(self.POWER)
             found = tried(other)
             if found[0] > score:
                 best, (score, share) = other, found

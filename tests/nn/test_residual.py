@@ -142,7 +142,7 @@ def test_those_who_were_just_scored_are_not_scored_for_each_share(residual, chec
         return [*range(len(scorers))]
 
     residual.calibrate(checkerboard, counted, quality)
-    assert len(asked) == 3 * 2  # blocks; without a residual, and with any
+    assert len(asked) == 3 * 2 * 2  # blocks; without a residual, and with any; as found, sharpened
 
 
 def test_it_is_part_of_the_state(residual, checkerboard):
@@ -155,8 +155,8 @@ def test_it_is_part_of_the_state(residual, checkerboard):
 
 
 def of_mixes(best):
-    """A quality: alone nothing is worth anything; of the mixes, those of the first or the second
-    linear model are better, with the fourth share."""
+    """A quality: alone nothing is worth anything; of the mixes, those asked for at one time are
+    better, with the fourth share."""
     asked = []
 
     def quality(scorers):
@@ -168,19 +168,25 @@ def of_mixes(best):
     return quality, asked
 
 
-@pytest.mark.parametrize("best", [1, 2])
-def test_of_several_linear_models_the_one_with_the_best_mix_stays(best, checkerboard):
+@pytest.mark.parametrize(
+    ("best", "is_dense", "power"), [(1, False, 1), (2, False, Residual.POWER), (3, True, 1)]
+)
+def test_of_several_linear_models_the_one_with_the_best_mix_stays(
+    best, is_dense, power, checkerboard
+):
+    """Asked for are the first's mixes, those of its sharpened weights, and the second's."""
     local, dense = LocalEASE(40, num_neighbors=5), EASE(40)
     residual = Residual(local, dense)
     quality, asked = of_mixes(best)
     assert residual.calibrate(checkerboard, own, quality) == 1
-    assert len(asked) == 2
-    assert [local.solved, dense.solved] == [best == 1, best == 2]
-    assert residual.linear is (local, dense)[best - 1]
+    assert len(asked) == 3
+    assert [local.solved, dense.solved] == [not is_dense, is_dense]
+    assert residual.linear is (local, dense)[is_dense]
     assert residual.share == torch.tensor(Residual.SHARES[3])
     assert dense.l2 == local.l2 == Residual.L2S[1]  # no ridge was better than the first tried
-    kept = type(residual.linear)(40, *([local.l2, 5] if best == 1 else [local.l2]))
+    kept = type(residual.linear)(40, *([local.l2] if is_dense else [local.l2, 5]))
     kept.solve(checkerboard)
+    kept.sharpen(power)
     user = torch.arange(24)
     assert torch.equal(residual.linear(checkerboard, user), kept(checkerboard, user))
     assert all(x.is_contiguous() for x in residual.state_dict().values())  # or none can be saved
@@ -190,19 +196,24 @@ def test_of_several_linear_models_the_one_with_the_best_mix_stays(best, checkerb
     assert torch.equal(fresh(checkerboard, own)(user), residual(checkerboard, own)(user))
 
 
-def test_features_that_count_count_for_the_others_too(checkerboard):
+@pytest.mark.parametrize("is_sharp", [True, False])
+def test_what_is_better_for_the_first_is_taken_for_the_others_too(is_sharp, checkerboard):
     dense = EASE(40, dropout=0.5)
     residual = Residual(LocalEASE(40), dense, content=["visual"])
     alone = iter([1.0, 0.0, 0.0, 2.0])  # three ridges, then features
+    mixed = iter([1.0, 1.0 + is_sharp, 3.0])
 
     def quality(scorers):
         if len(scorers) == 1:
             return [next(alone)]
-        return [(1.0 + dense.solved) * (place == 4) for place in range(len(scorers))]
+        best = next(mixed)
+        return [best * (place == 4) for place in range(len(scorers))]
 
     residual.calibrate(checkerboard, own, quality)
     expected = EASE(40, l2=Residual.L2S[1], dropout=0.5)
     expected.solve(checkerboard, content_rows(checkerboard, ["visual"], Residual.CONTENT))
+    if is_sharp:
+        expected.sharpen(Residual.POWER)
     assert torch.equal(dense.weight, expected.weight)
 
 

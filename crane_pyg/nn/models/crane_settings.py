@@ -171,7 +171,8 @@ class CRANESettings(RankingSettings):
         if self.residual is None:
             return None
         content = () if self.fusion is None else self._used(modalities)
-        linears = (kind(num_items, dropout=0.5) for kind in RESIDUALS[self.residual])
+        kinds = RESIDUALS[self.residual]
+        linears = (kind(num_items, dropout=0.5, damping=0.25) for kind in kinds)
         return Residual(*linears, content=content)
 
     def _encoder(self) -> CollaborativeEncoder:
