@@ -73,6 +73,8 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
         "l2": [50.0, 10.0, 200.0, 500.0],
         "num_neighbors": [100, 50, 200],
         "dropout": [0.5, 0.0],
+        "damping": [0.0, 0.25],
+        "power": [1.0, 1.5],
     },
     # The ranges that https://arxiv.org/abs/1907.06902 gives its neighbourhood methods, in steps.
     "itemknn": {
