@@ -57,10 +57,10 @@ def damped(taken: csr_array, damping: float) -> csr_array:
         raise ValueError(f"damping must not be negative (got {damping})")
     if damping == 0 or taken.nnz == 0:
         return taken
-    length = np.diff(taken.indptr).astype(np.float64)
-    count = np.maximum(length, 1) ** -damping
+    length = np.diff(taken.indptr)
+    count = np.maximum(length, 1.0) ** -damping
     count *= length.sum() / (length @ count)
-    scale = np.sqrt(count).astype(taken.dtype).repeat(np.diff(taken.indptr))
+    scale = np.sqrt(count).astype(taken.dtype).repeat(length)
     return csr_array((taken.data * scale, taken.indices, taken.indptr), shape=taken.shape)
 
 

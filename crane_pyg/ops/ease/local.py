@@ -142,7 +142,8 @@ def _neighbours(taken: csr_array, num_neighbors: int, reach: float) -> Tensor:
     weighted = (taken.T * user).T.tocsr()
 
     def score(_: Array, other: Array, value: Array) -> Array:
-        return (value * rarity[other]).astype(np.float32)  # what is equal, summed in any order
+        # Rounded, so that sums of the same terms are equal, in whatever order they were added.
+        return (value * rarity[other]).astype(np.float32)
 
     num_items, width = taken.shape[1], num_neighbors
     widest = num_neighbors << _WIDENED if reach else num_neighbors
