@@ -23,7 +23,8 @@ class EASE(DenseItemToItem):
         damping (float): as :func:`~crane_pyg.ops.ease` takes it. (default: ``0``)
 
     Raises:
-        ValueError: when solving, if more memory would be needed or ``l2`` is not positive.
+        ValueError: when solving, if more memory would be needed, ``l2`` is not positive or
+            ``damping`` is negative.
 
     Examples:
         >>> import torch

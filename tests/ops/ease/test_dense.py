@@ -10,16 +10,16 @@ def interactions(num_users=40, num_items=17, share=0.3, seed=0):
     return taken.nonzero().T, taken.double()
 
 
-def constrained_ridge(taken, l2, dropout=0.0):
+def constrained_ridge(rows, l2, dropout=0.0):
     """The definition: each item regressed on all others, one after the other."""
-    n = taken.size(1)
-    weight = torch.zeros(n, n, dtype=taken.dtype)
+    n = rows.size(1)
+    weight = torch.zeros(n, n, dtype=rows.dtype)
     for j in range(n):
         others = [i for i in range(n) if i != j]
-        x = taken[:, others]
-        penalty = l2 + dropout / (1 - dropout) * x.sum(0)
+        x = rows[:, others]
+        penalty = l2 + dropout / (1 - dropout) * x.square().sum(0)
         system = x.T @ x + penalty.diag()
-        weight[others, j] = torch.linalg.solve(system, x.T @ taken[:, j])
+        weight[others, j] = torch.linalg.solve(system, x.T @ rows[:, j])
     return weight
 
 
@@ -62,13 +62,7 @@ def test_features_explain_items_as_users_do(dropout):
     edge_index, taken = interactions()
     features = torch.randn(17, 5, dtype=torch.float64)
     rows = torch.cat([taken, features.T])
-    weight = torch.zeros(17, 17, dtype=torch.float64)
-    for j in range(17):
-        others = [i for i in range(17) if i != j]
-        x = rows[:, others]
-        system = x.T @ x
-        system += 2.0 * torch.eye(16) + dropout / (1 - dropout) * system.diag().diag()
-        weight[others, j] = torch.linalg.solve(system, x.T @ rows[:, j])
+    weight = constrained_ridge(rows, 2.0, dropout)
     got = ease(edge_index, (40, 17), 2.0, dropout=dropout, features=features, dtype=torch.float64)
     torch.testing.assert_close(got, weight, rtol=1e-9, atol=1e-12)
 
@@ -89,13 +83,7 @@ def test_users_of_many_items_count_less(damping, dropout):
     taken[3] = 0  # of whom nothing is known
     rows = damped(taken, damping)
     assert rows.square().sum() == pytest.approx(taken.sum())
-    weight = torch.zeros(17, 17, dtype=torch.float64)
-    for j in range(17):
-        others = [i for i in range(17) if i != j]
-        x = rows[:, others]
-        system = x.T @ x
-        system += 2.0 * torch.eye(16) + dropout / (1 - dropout) * system.diag().diag()
-        weight[others, j] = torch.linalg.solve(system, x.T @ rows[:, j])
+    weight = constrained_ridge(rows, 2.0, dropout)
     settings = {"dropout": dropout, "damping": damping, "dtype": torch.float64}
     got = ease(edge_index, (40, 17), 2.0, **settings)
     torch.testing.assert_close(got, weight, rtol=0, atol=1e-6)
