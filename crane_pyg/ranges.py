@@ -39,6 +39,7 @@ class Range(NamedTuple):
 _COUNTS = {
     r".*_dim": Range(1, 100_000),
     r"(.*_)?layers": Range(0, 100),
+    r"(.*_)?max_negatives": Range(1, 10**9),
     r"num_.*|k|epochs|batch_size|steps_per_epoch|eval_users|patience|eval_every": Range(1, 10**9),
     r".*": Range(0, 10**9),
 }

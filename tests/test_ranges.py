@@ -27,6 +27,7 @@ def test_a_range_says_what_it_holds():
             ("k", 0),
             ("batch_size", 0),
             ("epochs", 10**30),
+            ("ranking_max_negatives", 0),
         ],
         *[("temperature", 0.0), ("ranking_temperature", -0.2), ("dropout", 1.0), ("dropout", -0.1)],
         *[("drop_ratio", 1), ("skip", 1.5), ("visual_share", -0.1), ("ranking_margin", 2.0)],

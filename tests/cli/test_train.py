@@ -166,7 +166,8 @@ def test_the_ranking_loss_is_a_setting(capsys, tmp_path, name):
     assert "softmax" in pd.read_csv(tmp_path / "history.csv")
     data = load_dataset("tiny")[0]
     model = load_model(tmp_path / "model.safetensors", data)
-    assert model.objective.ranking == SampledSoftmax(0.1, "batch")
+    most = {"crane": 512, "lightgcn": 1024}[name]
+    assert model.objective.ranking == SampledSoftmax(0.1, "batch", max_negatives=most)
     assert evaluate(model, data, "test") == first["test"]
 
 

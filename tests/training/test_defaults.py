@@ -25,9 +25,9 @@ def test_fit_and_the_commands_have_the_defaults_of_the_table(capsys, name):
 
 
 def test_a_model_may_have_defaults_of_its_own_and_what_is_given_wins():
-    assert training_settings(CRANE).lr == 3e-3
+    assert training_settings(CRANE).lr == 4e-3
     assert training_settings(CRANE, lr=0.5, epochs=None).lr == 0.5
-    assert complete_settings("crane")["lr"] == 3e-3
+    assert complete_settings("crane")["lr"] == 4e-3
     assert complete_settings("crane", preset="bpr")["lr"] == 1e-3
 
 

@@ -61,7 +61,7 @@ class CRANE(Recommender):
             loss of its own, and adds up their scores: :math:`\mathbf{z} = [\mathbf{e} ;
             \mathbf{h}]`, twice as wide. (default: ``True``)
         objective (Objective, optional): the loss; its contrastive term is between
-            :math:`\mathbf{e}` and :math:`\mathbf{h}`. (default: sampled softmax alone)
+            :math:`\mathbf{e}` and :math:`\mathbf{h}`. (default: sampled softmax, 512 negatives)
         history_fit (HistoryFit, optional): what may move the users' vectors once the model is
             trained, where :meth:`fold_in` knows how new ones start. (default: ``None``)
         residual (Residual, optional): what is added to the scores once the model is trained.
@@ -78,7 +78,7 @@ class CRANE(Recommender):
     presets = PRESETS
     tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
-    fit_defaults = {"lr": 3e-3, "average_epochs": 2.0, "patience": 8}  # noqa: RUF012 (declared by the base)
+    fit_defaults = {"lr": 4e-3, "average_epochs": 2.0, "patience": 8}  # noqa: RUF012 (declared by the base)
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class CRANE(Recommender):
         graph_lr: float = 0.1,
     ) -> None:
         super().__init__()
-        self.objective = objective or Objective(SampledSoftmax())
+        self.objective = objective or Objective(SampledSoftmax(max_negatives=512))
         contrastive = self.objective.contrastive
         if not dual_fusion and (item_graph is None or contrastive is not None):
             raise ValueError(

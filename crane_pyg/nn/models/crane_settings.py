@@ -34,10 +34,10 @@ from crane_pyg.transforms import DropMode
 @dataclass(frozen=True)
 class CRANESettings(RankingSettings):
     r"""Settings of :class:`~crane_pyg.nn.models.CRANE` as a flat list, for commands and files;
-    :meth:`arguments` turns them into the objects that the model is made of. Those of the ranking
-    loss are of :class:`~crane_pyg.nn.objectives.RankingSettings`, with sampled softmax for default,
-    and ``'auto'`` for what it compares by: see :func:`~crane_pyg.nn.choose_similarity`. Without a
-    temperature for cosines the data choose it: see :func:`~crane_pyg.nn.choose_temperature`.
+    :meth:`arguments` turns them into what the model is made of. Those of the ranking loss are of
+    :class:`~crane_pyg.nn.objectives.RankingSettings`; softmax over 512 negatives is the default,
+    with what it compares by (:func:`~crane_pyg.nn.choose_similarity`) and cosines' temperature
+    (:func:`~crane_pyg.nn.choose_temperature`) left to the data.
 
     Args:
         embedding_dim: :math:`d`. (default: ``64``)
@@ -67,9 +67,8 @@ class CRANESettings(RankingSettings):
             without a semantic part. (default: ``None``)
         normalize: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``True``)
         gain: see :class:`~crane_pyg.nn.RecursiveCrossModalAttention`. (default: ``False``)
-        refresh: when the item graph is rebuilt, see
-            :class:`~crane_pyg.nn.graphs.RefreshedItemGraph`; ``'step'``, in every batch, is what
-            the paper prints. (default: ``'epoch'``)
+        refresh: when :class:`~crane_pyg.nn.graphs.RefreshedItemGraph` is rebuilt; ``'step'``, in
+            every batch, is what the paper prints. (default: ``4``, every fourth epoch)
         graph_lr: learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
         beta: weight of the contrastive term; zero, which leaves it out, does best on the data here.
@@ -124,9 +123,10 @@ class CRANESettings(RankingSettings):
     semantic_profile: ProfileAggregation | None = None
     normalize: bool = True
     gain: bool = False
-    refresh: Refresh = "epoch"
+    refresh: Refresh = 4
     graph_lr: float = 0.1
     ranking: RankingName = "softmax"
+    ranking_max_negatives: int = 512
     ranking_similarity: Similarity | Literal["auto"] = "auto"  # type: ignore[assignment]
     beta: float = 0.0
     temperature: float = 0.2
@@ -249,6 +249,8 @@ class CRANESettings(RankingSettings):
 
 BPR: dict[str, Any] = {
     "k": 5,
+    "refresh": "epoch",
+    "ranking_max_negatives": 1024,
     "drop_edge": None,
     "semantic_profile": "sqrt",
     "ranking": "bpr",

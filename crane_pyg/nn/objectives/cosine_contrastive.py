@@ -6,8 +6,9 @@ from torch import Tensor
 
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
-from crane_pyg.nn.objectives.negatives import Compared, Negatives, cost_of_rows
+from crane_pyg.nn.objectives.negatives import MAX_NEGATIVES, Compared, Negatives, cost_of_rows
 from crane_pyg.nn.objectives.ranking import RankingLoss, Triplets
+from crane_pyg.ranges import check_range
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class CosineContrastive(RankingLoss):
             ``'batch'``: the other rows' distinct positives; ``'row'``: the row's own negatives.
             (default: ``'shared'``)
         reduction: ``'mean'`` or ``'sum'`` over the batch. (default: ``'mean'``)
+        max_negatives: how many negatives rows share at most, see
+            :func:`~crane_pyg.nn.objectives.compare`. (default: ``1024``)
 
     Raises:
         ValueError: if a choice is unknown, the margin is no cosine, or the weight is negative.
@@ -42,9 +45,11 @@ class CosineContrastive(RankingLoss):
     negative_weight: float = 10.0
     negatives: Negatives = "shared"
     reduction: Reduction = "mean"
+    max_negatives: int = MAX_NEGATIVES
 
     def __post_init__(self) -> None:
         check_choice("negatives", self.negatives, Negatives)
+        check_range("max_negatives", self.max_negatives)
         check_choice("reduction", self.reduction, Reduction)
         if not -1 <= self.margin <= 1:
             raise ValueError(f"margin must lie between -1 and 1 (got {self.margin})")
@@ -52,7 +57,7 @@ class CosineContrastive(RankingLoss):
             raise ValueError(f"negative_weight must not be negative (got {self.negative_weight})")
 
     def __call__(self, batch: Triplets) -> Tensor:
-        costs = cost_of_rows(batch, self.negatives, self.similarity, self._cost)
+        costs = cost_of_rows(batch, self.negatives, self.max_negatives, self.similarity, self._cost)
         return reduce_loss(costs, self.reduction)
 
     def _cost(self, compared: Compared) -> Tensor:

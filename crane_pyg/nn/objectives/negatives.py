@@ -12,7 +12,7 @@ from crane_pyg.ops import distinct, unit_rows
 Negatives = Literal["shared", "batch", "row"]
 
 MAX_NEGATIVES = 1024
-"""How many of a batch's negatives all rows share, at most."""
+"""How many of a batch's negatives all rows share, where nothing else is said."""
 
 _CHUNK = 1 << 22  # similarities held at a time, 16 MB: more of them at once are no faster
 
@@ -45,6 +45,7 @@ class Compared(NamedTuple):
 def cost_of_rows(
     batch: Triplets,
     negatives: Negatives,
+    max_negatives: int,
     similarity: Similarity,
     cost: Callable[[Compared], Tensor],
 ) -> Tensor:
@@ -55,18 +56,18 @@ def cost_of_rows(
     memory grows with :math:`B` alone.
 
     Args:
-        batch, negatives, similarity: as :func:`compare` takes them.
+        batch, negatives, max_negatives, similarity: as :func:`compare` takes them.
         cost: from the similarities of some rows to what each of them costs.
 
     Shapes:
         - **output:** ``[B]``
     """
-    count = min(batch.item_id[0].numel(), MAX_NEGATIVES)
+    count = min(batch.item_id[0].numel(), max_negatives)
     step = max(1, _CHUNK // max(1, count))
     if negatives == "row" or batch.user_id.numel() <= step:
-        return cost(compare(batch, negatives, similarity))
+        return cost(compare(batch, negatives, similarity, max_negatives))
     user, item = _comparable(batch, similarity)
-    pool = _pool(batch, item, negatives)
+    pool = _pool(batch, item, negatives, max_negatives)
 
     def part(user: Tensor, pos: Tensor, pos_id: Tensor) -> Tensor:
         return cost(pool(user, pos, pos_id))
@@ -76,7 +77,12 @@ def cost_of_rows(
     return torch.cat(parts)
 
 
-def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Compared:
+def compare(
+    batch: Triplets,
+    negatives: Negatives,
+    similarity: Similarity,
+    max_negatives: int = MAX_NEGATIVES,
+) -> Compared:
     """Similarities of a batch's users to their positives and negatives.
 
     An item that is the row's own positive is hidden from it. What the user took beside is not, for
@@ -87,11 +93,11 @@ def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Co
         batch (Triplets): embeddings and ids; equal ids have equal embeddings.
         negatives: ``'shared'``, the distinct ones drawn in the batch, all for every row;
             ``'batch'``, the distinct positives of the other rows; ``'row'``, those drawn for the
-            row, as often as they were drawn. Of what is shared, only the first
-            :data:`MAX_NEGATIVES` drawn count, so that a large batch does not cost its square; they
-            are a sample like the others.
+            row, as often as they were drawn.
         similarity: ``'inner'`` or ``'cosine'``; a row of zeros has cosine 0 to everything, and
             a gradient of zero.
+        max_negatives (int): of what is shared, so many of the first drawn count, so that a large
+            batch does not cost its square; they are a sample like the others. (default: ``1024``)
 
     Examples:
         >>> import torch
@@ -108,7 +114,7 @@ def compare(batch: Triplets, negatives: Negatives, similarity: Similarity) -> Co
     user, item = _comparable(batch, similarity)
     pos_id = batch.item_id[0]
     if negatives != "row":
-        return _pool(batch, item, negatives)(user, item[0], pos_id)
+        return _pool(batch, item, negatives, max_negatives)(user, item[0], pos_id)
     neg = (user * item[1:]).sum(-1).T
     hidden = (batch.item_id[1:] == pos_id).T
     return Compared((user * item[0]).sum(-1), neg, hidden, torch.ones_like(hidden[:1].sum(0)))
@@ -142,9 +148,9 @@ def _comparable(batch: Triplets, similarity: Similarity) -> tuple[Tensor, Tensor
     return user, item
 
 
-def _pool(batch: Triplets, item: Tensor, negatives: Negatives) -> _Pool:
+def _pool(batch: Triplets, item: Tensor, negatives: Negatives, most: int) -> _Pool:
     drawn = slice(0, 1) if negatives == "batch" else slice(1, None)
-    ids, place = distinct(batch.item_id[drawn, :MAX_NEGATIVES].flatten())
+    ids, place = distinct(batch.item_id[drawn, :most].flatten())
     # The result of distinct may be longer than there are distinct entries: no place leads to the
     # rest. Of equal rows the first stands for all.
     times = torch.zeros_like(ids).scatter_add_(0, place, torch.ones_like(place))
@@ -152,5 +158,5 @@ def _pool(batch: Triplets, item: Tensor, negatives: Negatives) -> _Pool:
     rows = torch.arange(place.numel(), device=place.device)
     first = torch.full_like(ids, place.numel()).scatter_reduce_(0, place, rows, "amin")
     first = first.clamp(max=max(0, place.numel() - 1))
-    shared = item[drawn, :MAX_NEGATIVES].flatten(0, 1)
+    shared = item[drawn, :most].flatten(0, 1)
     return _Pool(F.embedding(first, shared), ids, times)

@@ -7,7 +7,7 @@ from crane_pyg.choices import check_choice, options_of
 from crane_pyg.nn.objectives.bpr import BPRLoss
 from crane_pyg.nn.objectives.cosine_contrastive import CosineContrastive
 from crane_pyg.nn.objectives.losses import Reduction
-from crane_pyg.nn.objectives.negatives import Negatives
+from crane_pyg.nn.objectives.negatives import MAX_NEGATIVES, Negatives
 from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity
 from crane_pyg.nn.objectives.softmax import SampledSoftmax
 from crane_pyg.ranges import check_range
@@ -34,6 +34,8 @@ class RankingSettings:
             products)
         ranking_negatives: of ``'softmax'`` and ``'ccl'``, ``'shared'``, ``'batch'`` or ``'row'``.
             (default: ``'shared'``)
+        ranking_max_negatives: of ``'softmax'`` and ``'ccl'``, how many rows share at most.
+            (default: ``1024``)
         ranking_correction: of ``'softmax'``. (default: ``False``)
         ranking_margin: of ``'ccl'``. (default: ``0.4``)
         ranking_negative_weight: of ``'ccl'``. (default: ``10``)
@@ -44,13 +46,15 @@ class RankingSettings:
     Examples:
         >>> from crane_pyg.nn.objectives import RankingSettings
         >>> RankingSettings("ccl", ranking_margin=0.6).ranking_loss()
-        CosineContrastive(margin=0.6, negative_weight=10.0, negatives='shared', reduction='mean')
+        CosineContrastive(margin=0.6, negative_weight=10.0, negatives='shared', reduction='mean',
+                          max_negatives=1024)
     """
 
     ranking: RankingName = "bpr"
     ranking_similarity: Similarity = "cosine"
     ranking_temperature: float | None = None
     ranking_negatives: Negatives = "shared"
+    ranking_max_negatives: int = MAX_NEGATIVES
     ranking_correction: bool = False
     ranking_margin: float = 0.4
     ranking_negative_weight: float = 10.0

@@ -7,8 +7,9 @@ from torch import Tensor
 from crane_pyg.choices import check_choice
 from crane_pyg.nn.objectives.cross_entropy import CrossEntropy
 from crane_pyg.nn.objectives.losses import Reduction, reduce_loss
-from crane_pyg.nn.objectives.negatives import Compared, Negatives, cost_of_rows
+from crane_pyg.nn.objectives.negatives import MAX_NEGATIVES, Compared, Negatives, cost_of_rows
 from crane_pyg.nn.objectives.ranking import RankingLoss, Similarity, Triplets
+from crane_pyg.ranges import check_range
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,7 @@ class SampledSoftmax(RankingLoss):
     <https://arxiv.org/abs/2201.02327>`_ trains LightGCN with.
 
     Where a row meets its own positive in :math:`\mathcal{N}`, it is left out. Other items that the
-    user took stay, see :func:`~crane_pyg.nn.objectives.compare`, where it also says how many are
-    shared at most. A row without negatives costs 0.
+    user took stay, see :func:`~crane_pyg.nn.objectives.compare`. A row without negatives costs 0.
 
     Args:
         temperature: :math:`\tau`. (default: ``0.2`` for cosines, ``1`` for inner products)
@@ -43,6 +43,8 @@ class SampledSoftmax(RankingLoss):
             as the positive is not sampled: that comes to :math:`c_j = 1`. An item too rare to be in
             the batch is not made up for. (default: ``False``)
         reduction: ``'mean'`` or ``'sum'`` over the batch. (default: ``'mean'``)
+        max_negatives: how many negatives rows share at most, see
+            :func:`~crane_pyg.nn.objectives.compare`. (default: ``1024``)
 
     Raises:
         ValueError: if a choice is unknown, the temperature is not positive, or negatives that are
@@ -55,9 +57,11 @@ class SampledSoftmax(RankingLoss):
     similarity: Similarity = "cosine"
     correction: bool = False
     reduction: Reduction = "mean"
+    max_negatives: int = MAX_NEGATIVES
 
     def __post_init__(self) -> None:
         check_choice("negatives", self.negatives, Negatives)
+        check_range("max_negatives", self.max_negatives)
         check_choice("similarity", self.similarity, Similarity)
         check_choice("reduction", self.reduction, Reduction)
         if self.temperature is None:
@@ -72,7 +76,7 @@ class SampledSoftmax(RankingLoss):
             )
 
     def __call__(self, batch: Triplets) -> Tensor:
-        costs = cost_of_rows(batch, self.negatives, self.similarity, self._cost)
+        costs = cost_of_rows(batch, self.negatives, self.max_negatives, self.similarity, self._cost)
         return reduce_loss(costs, self.reduction)
 
     def _cost(self, compared: Compared) -> Tensor:

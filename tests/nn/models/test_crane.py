@@ -92,7 +92,7 @@ def test_repr(checkerboard):
     assert repr(build(checkerboard, content_term=True)) == (
         "CRANE(24, 40, 6, num_layers=2, num_item_layers=1, "
         "item_graph=RefreshedItemGraph(LearnedItemGraph("
-        "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh='epoch'), "
+        "RCAFusion({'textual': 5, 'visual': 12}, 6), k=3), refresh=4), "
         "content_term=ContentTerm({'textual': 5, 'visual': 12}, 6), "
         "history_fit=HistoryFit(steps=0), residual=Residual(LocalEASE, share=0))"
     )

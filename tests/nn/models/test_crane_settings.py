@@ -44,7 +44,8 @@ def test_the_residual(name, kinds):
 def test_another_ranking_loss():
     settings = {"ranking_temperature": 0.1, "ranking_negatives": "batch", "temperature": 0.4}
     flat = arguments(ranking="softmax", reduction="sum", **settings)
-    assert flat["objective"].ranking == SampledSoftmax(0.1, "batch", reduction="sum")
+    expected = SampledSoftmax(0.1, "batch", reduction="sum", max_negatives=512)
+    assert flat["objective"].ranking == expected
     with pytest.raises(ValueError, match="ranking_negatives must be one of 'shared', .*got 'all'"):
         CRANESettings(ranking_negatives="all")
 

@@ -39,19 +39,29 @@ def test_where_distinct_entries_are_filled_up_the_rest_is_hidden(monkeypatch, ki
 
 
 @pytest.mark.parametrize("kind", ["shared", "batch"])
-def test_of_a_large_batch_the_first_drawn_are_shared(monkeypatch, kind):
-    monkeypatch.setattr(negatives, "MAX_NEGATIVES", 2)
-    found = compare(gathered(EMBEDDINGS, [0, 1, 1, 0], [3, 4, 3, 2], [[1, 4, 0, 2]]), kind, "inner")
+def test_of_a_large_batch_the_first_drawn_are_shared(kind):
+    batch = gathered(EMBEDDINGS, [0, 1, 1, 0], [3, 4, 3, 2], [[1, 4, 0, 2]])
+    found = compare(batch, kind, "inner", max_negatives=2)
     assert found.neg[0].tolist() == {"shared": [1, 4], "batch": [3, 4]}[kind]
     assert found.neg.shape == (4, 2)
     assert found.pos.tolist() == [3, 8, 6, 2]
 
 
+@pytest.mark.parametrize("loss", [SampledSoftmax, CosineContrastive])
+def test_a_loss_shares_no_more_than_it_says(loss):
+    embeddings, ids = tables(), ([0, 1, 1], [2, 3, 4])
+    three, two = (gathered(embeddings, *ids, [neg]) for neg in ([5, 6, 7], [5, 6, 6]))
+    torch.testing.assert_close(loss(max_negatives=2)(three), loss()(two))
+    assert loss()(three) != loss()(two)
+    with pytest.raises(ValueError, match="max_negatives must be at least 1 .*got 0"):
+        loss(max_negatives=0)
+
+
 LOSSES = [
-    SampledSoftmax(),
-    SampledSoftmax(negatives="batch"),
-    SampledSoftmax(negatives="row"),
-    CosineContrastive(margin=0.0),
+    SampledSoftmax(max_negatives=20),
+    SampledSoftmax(negatives="batch", max_negatives=20),
+    SampledSoftmax(negatives="row", max_negatives=20),
+    CosineContrastive(margin=0.0, max_negatives=20),
 ]
 
 
@@ -60,7 +70,6 @@ LOSSES = [
 def test_some_rows_at_a_time_equal_one_big_batch(monkeypatch, loss, rows):
     found = []
     for chunk in (10**9, rows * 20):
-        monkeypatch.setattr(negatives, "MAX_NEGATIVES", 20)
         monkeypatch.setattr(negatives, "_CHUNK", chunk)
         torch.manual_seed(0)
         embeddings = tables()

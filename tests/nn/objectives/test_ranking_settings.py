@@ -34,6 +34,7 @@ def test_every_name_has_a_loss():
             CosineContrastive(0.9, 3.0),
         ),
         ({"ranking": "ccl", "ranking_negatives": "row"}, CosineContrastive(negatives="row")),
+        ({"ranking": "softmax", "ranking_max_negatives": 7}, SampledSoftmax(max_negatives=7)),
     ],
 )
 def test_a_loss_takes_what_is_its_own(settings, expected):
