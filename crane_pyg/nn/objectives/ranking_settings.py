@@ -44,10 +44,9 @@ class RankingSettings:
         ValueError: if a choice is unknown, or a number out of range.
 
     Examples:
-        >>> from crane_pyg.nn.objectives import RankingSettings
-        >>> RankingSettings("ccl", ranking_margin=0.6).ranking_loss()
-        CosineContrastive(margin=0.6, negative_weight=10.0, negatives='shared', reduction='mean',
-                          max_negatives=1024)
+        >>> from crane_pyg.nn.objectives import CosineContrastive, RankingSettings
+        >>> RankingSettings("ccl", ranking_margin=0.6).ranking_loss() == CosineContrastive(0.6)
+        True
     """
 
     ranking: RankingName = "bpr"
