@@ -8,7 +8,7 @@ from tests.nn.models.small_data import batch
 
 
 def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
-    model = build(checkerboard)
+    model = build(checkerboard, refresh="epoch")
     triplets = batch(checkerboard)
     learned = []
     for _ in range(2):
@@ -22,7 +22,8 @@ def test_attention_learns_in_the_batch_that_rebuilt_the_graph(checkerboard):
 
 
 @pytest.mark.parametrize(
-    ("refresh", "expected"), [("epoch", [1, 2, 3, 4]), (2, [1, 1, 2, 2]), ("step", [3, 6, 9, 12])]
+    ("refresh", "expected"),
+    [("epoch", [1, 2, 3, 4]), (2, [1, 1, 2, 2]), (4, [1, 1, 1, 1]), ("step", [3, 6, 9, 12])],
 )
 def test_refresh(checkerboard, refresh, expected):
     model = build(checkerboard, refresh=refresh)
@@ -50,7 +51,7 @@ def test_raw_features_are_linked_once(checkerboard):
 
 
 def test_a_graph_that_learns_is_linked_anew(checkerboard):
-    model = build(checkerboard, fusion="projected")
+    model = build(checkerboard, fusion="projected", refresh="epoch")
     for _ in range(2):
         model.start_epoch(checkerboard)
         model.zero_grad()
