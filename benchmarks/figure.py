@@ -64,9 +64,13 @@ def panels(
 def growth_lines(axis: Axes, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
     """Dashed: linear growth below all curves, quadratic growth above the steepest.
 
-    Nothing where all curves are points.
+    Nothing where all curves are points. Zeros, which a logarithmic axis cannot show, do not count.
     """
-    first, last = curves[0][0][0], max(curve[-1][0] for curve in curves)
+    curves = [[point for point in curve if point[1] > 0] for curve in curves]
+    curves = [curve for curve in curves if curve]
+    if not curves:
+        return
+    first, last = min(curve[0][0] for curve in curves), max(curve[-1][0] for curve in curves)
     if first == last:
         return
     linear = 0.6 * min(y / n for curve in curves for n, y in curve)

@@ -101,7 +101,8 @@ def may_grow(runs: Sequence[dict[str, Any]], limit: float, memory: float) -> boo
     """Whether twice the last size is predicted to stay within seconds and bytes."""
     for key, bound in (("total_s", limit), ("total_bytes", memory)):
         last = runs[-1][key]
-        growth = max(2.0, last / max(runs[-2][key], 1e-9)) if len(runs) > 1 else 4.0
+        before = runs[-2][key] if len(runs) > 1 else 0.0  # memory may be too little to be seen
+        growth = max(2.0, last / before) if before > 0 else 4.0
         if last * growth > bound:
             return False
     return True

@@ -36,3 +36,16 @@ def test_a_method_ends_before_it_passes_a_limit():
     assert spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=40, memory=300)
     assert not spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=30, memory=300)
     assert not spmv_vs_dense.may_grow(runs(2.0, 8.0), limit=40, memory=150)
+
+
+def test_memory_too_little_to_be_seen(tmp_path):
+    def records(*memory):
+        steps = zip((64, 128, 256), memory, strict=True)
+        return [{"n": n, "total_s": n / 1e4, "total_bytes": m} for n, m in steps]
+
+    assert spmv_vs_dense.may_grow(records(0.0, 0.0, 0.0), limit=1, memory=1)
+    assert spmv_vs_dense.may_grow(records(0.0, 0.0, 100.0), limit=1, memory=500)
+    assert not spmv_vs_dense.may_grow(records(0.0, 0.0, 100.0), limit=1, memory=300)
+    path = tmp_path / "figure.png"
+    spmv_vs_dense.draw({"spmm": records(0, 0, 0), "scatter": records(0, 9, 18)}, path)
+    assert_drawn(path)
