@@ -36,7 +36,8 @@ class CosineContrastive(RankingLoss):
             :func:`~crane_pyg.nn.objectives.compare`. (default: ``1024``)
 
     Raises:
-        ValueError: if a choice is unknown, the margin is no cosine, or the weight is negative.
+        ValueError: if a choice is unknown, the margin is no cosine, the weight is negative, or
+            ``max_negatives`` is below 1.
     """
 
     name: ClassVar[str] = "ccl"

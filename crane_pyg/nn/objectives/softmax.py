@@ -47,8 +47,8 @@ class SampledSoftmax(RankingLoss):
             :func:`~crane_pyg.nn.objectives.compare`. (default: ``1024``)
 
     Raises:
-        ValueError: if a choice is unknown, the temperature is not positive, or negatives that are
-            not the batch's positives shall be corrected.
+        ValueError: if a choice is unknown, the temperature is not positive, ``max_negatives`` is
+            below 1, or negatives that are not the batch's positives shall be corrected.
     """
 
     name: ClassVar[str] = "softmax"
