@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from crane_pyg.ops.csr import CSRGraph
 from crane_pyg.ops.ranges import ranges
 from crane_pyg.ops.sample import some_of
-from crane_pyg.ops.sparse import spmm
 
 _BLOCK = 512  # users at a time
 
@@ -69,16 +69,54 @@ def graph_recall(
     for block in torch.split(users, _BLOCK):
         count = to_user.in_degree[block].long()
         user, edge = ranges(to_user.rowptr[block].long(), count)
-        item = to_user.col[edge].long()
-        taken = similar.weight.new_zeros(similar.num_src, block.numel())  # [N, B]
-        taken[item, user] = 1
-        score = spmm(similar, taken).T.contiguous()
-        own = score[user, item]
-        score[user, item] = -torch.inf
-        bar = score.topk(k, dim=1).values[:, -1]
+        own, bar = _own_and_bar(similar, user, to_user.col[edge].long(), k)
         hits = torch.zeros_like(bar).index_add_(0, user, (own > bar[user]).to(bar.dtype))
         recalls.append(hits / count)
     recall = torch.cat(recalls)
     return GraphRecall(
         float(recall.mean()), float(recall.std(correction=0) / recall.numel() ** 0.5)
     )
+
+
+def _own_and_bar(similar: CSRGraph, user: Tensor, item: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """What each item that a user took scores without itself, and the k-th highest score of those
+    that the user did not take.
+
+    Few items are linked to what a user took; all others score 0, and are not listed.
+
+    Shapes:
+        - **user**, **item:** ``[E]``, by user, who are numbered from 0
+        - **output:** ``[E]`` and ``[users]``
+    """
+    num_items = similar.num_dst
+    taken, link = ranges(similar.rowptr_t[item].long(), similar.rowptr_t.diff()[item].long())
+    own = user * num_items + item
+    pair = torch.cat([own, user[taken] * num_items + similar.col_t[link]])
+    listed, place = torch.unique(pair, return_inverse=True)
+    own_place, linked = place.split([own.numel(), link.numel()])
+    score = similar.weight_t.new_zeros(listed.numel())
+    score.index_add_(0, linked, similar.weight_t[link])
+    found = score[own_place]
+    score[own_place] = -torch.inf
+    order = score.argsort(descending=True)
+    row = listed // num_items
+    order = order[row[order].argsort(stable=True)]
+    count = torch.bincount(row)
+    return found, _kth_largest(score[order], count, num_items - count, k)
+
+
+def _kth_largest(value: Tensor, count: Tensor, zeros: Tensor, k: int) -> Tensor:
+    """Of rows of values, largest first, one after the other, with some zeros more in each.
+
+    Shapes:
+        - **value:** ``[count.sum()]``, **count**, **zeros**, **output:** ``[rows]``
+    """
+    first = count.cumsum(0) - count
+
+    def at(place: Tensor) -> Tensor:
+        inside = place.clamp(min=0).minimum(count - 1)
+        return value[first + inside].masked_fill(place >= count, -torch.inf)
+
+    place = torch.full_like(count, k - 1)
+    above, below = at(place), at(place - zeros).clamp(max=0)
+    return torch.where(above > 0, above, below.masked_fill(place < zeros, 0))

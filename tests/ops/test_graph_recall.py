@@ -39,6 +39,16 @@ def test_recall_equals_its_definition(k):
     assert graph_recall(*graphs(s, taken), k=k).mean == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("k", [1, 4, 9, 12, 30])
+@pytest.mark.parametrize("share", [0.1, 0.4, 1])
+def test_items_that_nothing_links_score_zero(k, share):
+    """Weights of both signs: the k-th rival may be one that is linked to nothing, or lie below."""
+    torch.manual_seed(k)
+    s = (torch.rand(12, 12) - 0.6) * (torch.rand(12, 12) < share) * (1 - torch.eye(12))
+    taken = torch.rand(60, 12) < 0.3
+    assert graph_recall(*graphs(s, taken), k=k).mean == pytest.approx(one_by_one(s, taken, k))
+
+
 def test_the_error_is_that_of_a_mean_over_users():
     """Two users recall all of their items, two none."""
     s = torch.zeros(8, 8)
