@@ -5,6 +5,7 @@ a graph is plain tensors, and weights may be left out.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from torch import Tensor
 _CHUNK = 1 << 22  # elements gathered at once for the weight gradient
 
 
-@torch.library.custom_op("crane_pyg::csr_product", mutates_args=())
 def csr_product(
     x: Tensor,
     weight: Tensor | None,
@@ -42,6 +42,19 @@ def csr_product(
         - **rowptr:** ``[num_dst + 1]``, **rowptr_t:** ``[num_src + 1]``
         - **output:** ``[num_dst, d]``
     """
+    find = _traced if torch.compiler.is_compiling() else _eager
+    return find(x, weight, rowptr, col, weight_t, rowptr_t, col_t)
+
+
+def _product(
+    x: Tensor,
+    weight: Tensor | None,
+    rowptr: Tensor,
+    col: Tensor,
+    weight_t: Tensor | None,
+    rowptr_t: Tensor,
+    col_t: Tensor,
+) -> Tensor:
     num_dst = rowptr.numel() - 1
     if col.numel() == 0 or x.size(1) == 0:
         return x.new_zeros(num_dst, x.size(1))
@@ -62,7 +75,12 @@ def csr_product(
     return torch.addmm(out, matrix, x, beta=0, out=out)
 
 
-@csr_product.register_fake
+# An operator costs several times what a function of autograd does, of a small graph more than the
+# product: so it is for the compiler alone.
+_traced: Any = torch.library.custom_op("crane_pyg::csr_product", _product, mutates_args=())
+
+
+@_traced.register_fake
 def _shape(
     x: Tensor, weight: Any, rowptr: Tensor, col: Any, weight_t: Any, rowptr_t: Any, col_t: Any
 ) -> Tensor:
@@ -90,7 +108,20 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return grad_x, grad_weight, None, None, None, None, None
 
 
-csr_product.register_autograd(_backward, setup_context=_keep)
+_traced.register_autograd(_backward, setup_context=_keep)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:  # torch binds arguments slowly for setup_context
+        output = _product(*inputs)
+        _keep(ctx, inputs, output)
+        return output
+
+    backward = staticmethod(_backward)
+
+
+_eager: Callable[..., Tensor] = _Product.apply
 
 
 def expand(ptr: Tensor, size: int) -> Tensor:

@@ -116,9 +116,7 @@ _Product = tuple[Tensor | None, Tensor, Tensor, Tensor | None, Tensor, Tensor]
 
 class _ProductAndRows(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, read: Tensor, *product: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, read: Tensor, *product: Any) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(read, *product)
         ctx.dtype = x.dtype
         return csr_product(x.to(_dtype(x)), *product), x.index_select(0, read)
