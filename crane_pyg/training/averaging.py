@@ -27,17 +27,17 @@ class AveragedWeights:
     """
 
     def __init__(self, model: torch.nn.Module, horizon: float) -> None:
-        self.model = model
         self.horizon = horizon
         self.steps = 0
-        self.values = {name: x.detach().clone() for name, x in model.named_parameters()}
+        self._learned = dict(model.named_parameters())
+        self.values = {name: x.detach().clone() for name, x in self._learned.items()}
 
     @torch.no_grad()
     def update(self, *_: object) -> None:
         """To be called after each step of the optimiser, as a hook of its or otherwise."""
         self.steps += 1
         share = max(1 / self.steps, 1 / max(self.horizon, 1))
-        for name, x in self.model.named_parameters():
+        for name, x in self._learned.items():
             self.values[name].lerp_(x, share)
 
     @contextmanager
@@ -50,7 +50,7 @@ class AveragedWeights:
             self._exchange()
 
     def _exchange(self) -> None:
-        for name, x in self.model.named_parameters():
+        for name, x in self._learned.items():
             x.data, self.values[name] = self.values[name], x.data
 
     def load(self, values: dict[str, Tensor], steps: int) -> None:
