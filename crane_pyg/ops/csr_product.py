@@ -46,15 +46,7 @@ def csr_product(
     return find(x, weight, rowptr, col, weight_t, rowptr_t, col_t)
 
 
-def _product(
-    x: Tensor,
-    weight: Tensor | None,
-    rowptr: Tensor,
-    col: Tensor,
-    weight_t: Tensor | None,
-    rowptr_t: Tensor,
-    col_t: Tensor,
-) -> Tensor:
+def _product(x: Tensor, weight: Tensor | None, rowptr: Tensor, col: Tensor, *_: Any) -> Tensor:
     num_dst = rowptr.numel() - 1
     if col.numel() == 0 or x.size(1) == 0:
         return x.new_zeros(num_dst, x.size(1))
@@ -77,13 +69,16 @@ def _product(
 
 # An operator costs several times what a function of autograd does, of a small graph more than the
 # product: so it is for the compiler alone.
-_traced: Any = torch.library.custom_op("crane_pyg::csr_product", _product, mutates_args=())
+_traced: Any = torch.library.custom_op(
+    "crane_pyg::csr_product",
+    _product,
+    mutates_args=(),
+    schema=torch.library.infer_schema(csr_product, mutates_args=()),
+)
 
 
 @_traced.register_fake
-def _shape(
-    x: Tensor, weight: Any, rowptr: Tensor, col: Any, weight_t: Any, rowptr_t: Any, col_t: Any
-) -> Tensor:
+def _shape(x: Tensor, weight: Any, rowptr: Tensor, *_: Any) -> Tensor:
     return x.new_empty(rowptr.numel() - 1, x.size(1))
 
 

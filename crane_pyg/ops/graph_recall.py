@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch_geometric.utils import lexsort
 
 from crane_pyg.ops.csr import CSRGraph
 from crane_pyg.ops.ranges import ranges
@@ -98,9 +99,8 @@ def _own_and_bar(similar: CSRGraph, user: Tensor, item: Tensor, k: int) -> tuple
     score.index_add_(0, linked, similar.weight_t[link])
     found = score[own_place]
     score[own_place] = -torch.inf
-    order = score.argsort(descending=True)
     row = listed // num_items
-    order = order[row[order].argsort(stable=True)]
+    order = lexsort([-score, row])
     count = torch.bincount(row)
     return found, _kth_largest(score[order], count, num_items - count, k)
 
