@@ -27,7 +27,7 @@ TRAINING_HELPS = {
     "lr": "learning rate",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",
-    "monitor": "the validation score that chooses the best epoch",
+    "monitor": "the validation score that chooses the best epoch; GMean is of Recall and NDCG",
     "eval_users": "of more users in validation, rank so many, always the same",
     "average_epochs": "over so many epochs of steps the weights are averaged that are kept",
     "precision": "of the loss' products; bfloat16 halves what is read of neighbours",

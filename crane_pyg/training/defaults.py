@@ -23,7 +23,8 @@ class TrainingSettings(NamedTuple):
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
-        monitor: the validation score to choose the best epoch by.
+        monitor: the validation score to choose the best epoch by; ``'GMean@20'`` is the geometric
+            mean of Recall and NDCG.
         eval_users: of more users with validation items so many are ranked, always the same ones,
             see :func:`~crane_pyg.training.evaluate`. ``None`` ranks all.
         average_epochs: over how many epochs of steps the weights are averaged that are validated

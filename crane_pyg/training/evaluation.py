@@ -1,7 +1,8 @@
 """Full-ranking evaluation."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ from crane_pyg.training.metrics import DEFAULT_METRICS, Metric, build_metrics
 
 EvaluationProtocol = Literal["strict", "mmrec"]
 HeldOutSplit = Literal["val", "test"]
-Monitor = Literal["Recall@20", "Recall@10", "NDCG@20", "NDCG@10"]
+Monitor = Literal["Recall@20", "Recall@10", "NDCG@20", "NDCG@10", "GMean@20", "GMean@10"]
 
 _SCORES = 1 << 26  # held at once: 256 MB
 
@@ -75,6 +76,19 @@ def evaluate(
         batch_size=batch_size,
         max_users=max_users,
     )[0]
+
+
+def monitored(scores: Mapping[str, float], monitor: Monitor) -> float:
+    """The score that a training is steered by; a ``GMean`` is the geometric mean of both others.
+
+    Args:
+        scores: what :func:`evaluate` returns.
+        monitor: which of them, or ``'GMean@K'``.
+    """
+    name, _, k = monitor.partition("@")
+    if name == "GMean":
+        return math.sqrt(scores[f"Recall@{k}"] * scores[f"NDCG@{k}"])
+    return scores[monitor]
 
 
 @torch.no_grad()

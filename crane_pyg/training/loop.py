@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch_geometric.data import HeteroData
@@ -24,7 +24,13 @@ from crane_pyg.training.checkpoint import Checkpoint
 from crane_pyg.training.defaults import Precision, training_settings
 from crane_pyg.training.division import divide, replicated
 from crane_pyg.training.epoch import build_optimizer, solve_epoch, train_epoch
-from crane_pyg.training.evaluation import EvaluationProtocol, Monitor, evaluate, evaluate_scorers
+from crane_pyg.training.evaluation import (
+    EvaluationProtocol,
+    Monitor,
+    evaluate,
+    evaluate_scorers,
+    monitored,
+)
 from crane_pyg.training.identity import VERSIONS, describe_model, fingerprint
 from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.progress import Progress
@@ -81,7 +87,8 @@ def fit(
         lr: Adam's learning rate.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
-        monitor: the validation score to choose the best epoch by.
+        monitor: the validation score to choose the best epoch by; ``'GMean@20'`` is the geometric
+            mean of Recall and NDCG.
         eval_users: of more users with validation items, rank so many, always the same ones.
         average_epochs: over how many epochs of steps the weights are averaged that are validated
             and kept, see :class:`~crane_pyg.training.averaging.AveragedWeights`; 0 keeps the last.
@@ -212,6 +219,7 @@ def fit(
                     if average is not None:  # of steps that ranks took before they were alike
                         ranks.make_alike(replicated(model))
                     row |= evaluate(model, data, **ranking)
+                    row[monitor] = monitored(row, monitor)
                     if row[monitor] > result.best_score:
                         result.best_epoch, result.best_score = epoch, row[monitor]
                         best_state = copy.deepcopy(model.state_dict())
@@ -224,13 +232,13 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
 
-    cut_off = monitor.partition("@")[2]
+    both = cast(Monitor, f"GMean@{monitor.partition('@')[2]}")
 
     def quality(scorers: Sequence[Scorer]) -> list[float]:
-        found = evaluate_scorers(scorers, data, **ranking)
-        return [math.sqrt(x[f"Recall@{cut_off}"] * x[f"NDCG@{cut_off}"]) for x in found]
+        return [monitored(x, both) for x in evaluate_scorers(scorers, data, **ranking)]
 
     if model.calibrate(data, quality) is not None:
-        result.best_score = evaluate(model, data, **ranking)[monitor]
-        shown.tell_chosen(result.best_score)
+        score = monitored(evaluate(model, data, **ranking), monitor)
+        shown.tell_chosen(score)
+        result.best_score = score
     return result

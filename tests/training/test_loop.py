@@ -129,7 +129,7 @@ def test_a_callback_that_stopped_a_killed_run_stops_the_resumed_one(checkerboard
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("monitor", ["Recall@20", "NDCG@10"])
+@pytest.mark.parametrize("monitor", ["Recall@20", "NDCG@10", "GMean@10"])
 def test_what_is_chosen_afterwards_answers_for_recall_and_ndcg(checkerboard, monkeypatch, monitor):
     told = []
 
@@ -141,10 +141,23 @@ def test_what_is_chosen_afterwards_answers_for_recall_and_ndcg(checkerboard, mon
     monkeypatch.setattr(LightGCN, "calibrate", calibrate)
     model = build(checkerboard, LightGCN)
     result = fit(model, checkerboard, monitor=monitor, **SHORT)
-    assert result.best_score == evaluate(model, checkerboard)[monitor]
-    model.user_embedding.weight.data.neg_()
     cut_off = monitor.partition("@")[2]
-    found = evaluate(model, checkerboard)
-    expected = (found[f"Recall@{cut_off}"] * found[f"NDCG@{cut_off}"]) ** 0.5
-    assert told[0] == pytest.approx(expected)
+
+    def measured() -> dict[str, float]:
+        found = evaluate(model, checkerboard)
+        both = (found[f"Recall@{cut_off}"] * found[f"NDCG@{cut_off}"]) ** 0.5
+        return {**found, f"GMean@{cut_off}": both}
+
+    assert result.best_score == pytest.approx(measured()[monitor])
+    model.user_embedding.weight.data.neg_()
+    assert told[0] == pytest.approx(measured()[f"GMean@{cut_off}"])
     assert told[1] != told[0]
+
+
+def test_the_geometric_mean_of_recall_and_ndcg_chooses_the_epoch(checkerboard):
+    model = build(checkerboard, LightGCN)
+    result = fit(model, checkerboard, monitor="GMean@10", **SHORT)
+    both = [(row["Recall@10"] * row["NDCG@10"]) ** 0.5 for row in result.history]
+    assert [row["GMean@10"] for row in result.history] == pytest.approx(both)
+    assert result.best_epoch == 1 + both.index(max(both))
+    assert result.best_score == pytest.approx(max(both))

@@ -17,7 +17,8 @@ from crane_pyg.nn.graphs import ItemGraph
 from crane_pyg.nn.history_fit import HistoryFit
 from crane_pyg.nn.kept import KeptFor
 from crane_pyg.nn.models.crane_choices import choose
-from crane_pyg.nn.models.crane_settings import PRESETS, CRANESettings
+from crane_pyg.nn.models.crane_presets import FIT, PRESETS
+from crane_pyg.nn.models.crane_settings import CRANESettings
 from crane_pyg.nn.models.crane_views import Views
 from crane_pyg.nn.models.recommender import Recommender
 from crane_pyg.nn.objectives import Objective, SampledSoftmax, Triplets
@@ -78,7 +79,7 @@ class CRANE(Recommender):
     presets = PRESETS
     tables = ("user_embedding", "item_embedding", "semantic_embedding")
     scores_unseen = True
-    fit_defaults = {"lr": 4e-3, "average_epochs": 2.0, "patience": 8}  # noqa: RUF012 (declared by the base)
+    fit_defaults = FIT
 
     def __init__(
         self,
@@ -246,8 +247,7 @@ class CRANE(Recommender):
         """The items' embeddings. One that nobody took has none: it is what its neighbours are, and
         what its content says."""
         to_item = self.user_item_graphs(data)[0]
-        source = (to_item.weight,)
-        unseen = self._unseen(source, lambda: (to_item.in_degree == 0).nonzero().view(-1))
+        unseen = self._unseen((to_item.weight,), lambda: torch.where(to_item.in_degree == 0)[0])
         own = self.item_embedding.weight.index_fill(0, unseen, 0)
         if self.content_term is None:
             return own

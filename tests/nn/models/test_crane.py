@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from crane_pyg.datasets import build_hetero_data
 from crane_pyg.nn import Residual
 from crane_pyg.nn.models import CRANE
-from crane_pyg.nn.models.crane_settings import PRESETS
+from crane_pyg.nn.models.crane_presets import PRESETS
 from tests.nn.models.small_crane import SEMANTIC, build
 from tests.nn.models.small_data import batch
 
@@ -86,6 +86,7 @@ def test_presets_are_table_3(checkerboard):
         preset = CRANE.preset(name)
         assert build(checkerboard, **preset.model).encoder.thinning.mode == "bernoulli"
         assert preset.fit["patience"] == 5
+        assert preset.fit["monitor"] == "Recall@20"
 
 
 def test_repr(checkerboard):

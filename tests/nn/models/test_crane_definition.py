@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from crane_pyg.nn.models.crane_settings import PAPER
+from crane_pyg.nn.models.crane_presets import PAPER
 from crane_pyg.nn.objectives import L2, BPRLoss, InfoNCE, Objective
 from tests.nn.models.small_crane import SEMANTIC, build
 from tests.nn.models.small_data import as_double, batch
