@@ -25,7 +25,7 @@ def test_settings_part_into_those_of_the_model_and_those_of_the_loop():
 def test_defaults_are_those_of_the_constructor_and_of_the_loop(model):
     full = settings_with_defaults(model, {"epochs": 8})
     assert full["epochs"] == 8
-    assert full["monitor"] == "Recall@20"
+    assert full["monitor"] == ("GMean@20" if model == "crane" else "Recall@20")
     assert json.dumps(full)
     if model == "crane":
         assert (full["fusion"], full["warm_start"], full["k"]) == ("rca", True, 10)

@@ -34,7 +34,8 @@ PAPER: dict[str, Any] = BPR | {
     "l2_of": "all",
     "reduction": "sum",
 }
-FIT: dict[str, Any] = {"lr": 4e-3, "average_epochs": 2.0, "patience": 8}
+PLAIN: dict[str, Any] = {"average_epochs": 0.0, "monitor": "Recall@20"}
+FIT: dict[str, Any] = {"lr": 4e-3, "average_epochs": 2.0, "patience": 8, "monitor": "GMean@20"}
 
 
 def _table3(
@@ -44,12 +45,12 @@ def _table3(
     model = {"num_layers": 2, "num_item_layers": 1, "embedding_dim": 64}
     model |= {"num_rounds": num_rounds, "k": k}
     loss = {"l2": l2, "temperature": temperature, "beta": beta}
-    fit = {"lr": lr, "batch_size": 1024, "epochs": 250, "patience": 5, "average_epochs": 0.0}
-    return Preset(PAPER | model | loss, fit)
+    fit = {"lr": lr, "batch_size": 1024, "epochs": 250, "patience": 5}
+    return Preset(PAPER | model | loss, PLAIN | fit)
 
 
 PRESETS = {
-    "bpr": Preset(BPR, {"lr": 1e-3, "patience": 20, "average_epochs": 0.0}),
+    "bpr": Preset(BPR, PLAIN | {"lr": 1e-3, "patience": 20}),
     "paper": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
     "baby": _table3(3, 15, l2=1e-3, temperature=0.6, beta=0.8, lr=1e-4),
     "sports": _table3(2, 15, l2=1e-3, temperature=0.5, beta=0.7, lr=5e-5),

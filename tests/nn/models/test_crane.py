@@ -86,6 +86,7 @@ def test_presets_are_table_3(checkerboard):
         preset = CRANE.preset(name)
         assert build(checkerboard, **preset.model).encoder.thinning.mode == "bernoulli"
         assert preset.fit["patience"] == 5
+        assert preset.fit["monitor"] == "Recall@20"
 
 
 def test_repr(checkerboard):
