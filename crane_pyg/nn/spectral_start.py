@@ -90,7 +90,7 @@ def low_rank(
         width = min(rank + 10, *sizes(data))  # a few more, so that the last ones are found too
         basis = torch.randn(to_item.num_src, width, device=to_item.weight.device)
     for _ in range(iterations):
-        basis = torch.linalg.qr(spmm(to_user, torch.linalg.qr(spmm(to_item, basis)).Q)).Q
+        basis = torch.linalg.qr(spmm(to_user, spmm(to_item, basis))).Q
     q, sigma, turn = torch.linalg.svd(spmm(to_item, basis), full_matrices=False)
     p = basis @ turn.T
     root = sigma[:rank].sqrt()

@@ -13,7 +13,7 @@ from crane_pyg.schema import USER_TO_ITEM, sizes
 
 WARM = 0.2
 COLD = 0.1
-_EPOCHS = 3
+_EPOCHS = 2
 _STEPS = 128  # of an epoch, at most
 _BATCH = 1024  # pairs, more of them where an epoch would have more steps
 _LARGEST_BATCH = 8192
@@ -32,7 +32,7 @@ def choose_temperature(
     Where the catalogue falls into many narrow fields, a temperature of 0.2 leaves neighbours too
     close to tell them apart; elsewhere 0.1 learns by heart. No statistic of the interactions that
     was tried says which, but a short training does: embeddings alone, without a graph, start from
-    the low-rank vectors of :func:`~crane_pyg.nn.spectral_start` and learn for three epochs at
+    the low-rank vectors of :func:`~crane_pyg.nn.spectral_start` and learn for two epochs at
     either temperature, from at most a million pairs in each. The lower is chosen where its NDCG on
     validation is better at a level of 5%, over folds of the users.
 

@@ -29,7 +29,7 @@ class GraphRecall(NamedTuple):
 
 @torch.no_grad()
 def graph_recall(
-    similar: CSRGraph, to_user: CSRGraph, *, k: int = 20, max_users: int = 8192
+    similar: CSRGraph, to_user: CSRGraph, *, k: int = 20, max_users: int = 4096
 ) -> GraphRecall:
     r"""Leave-one-out Recall@k of an item graph on interactions: no training, no held-out split.
 
@@ -45,7 +45,7 @@ def graph_recall(
         to_user: item-to-user edges with weights of one.
         k: cut-off. (default: ``20``)
         max_users: where more users have two items or more, that many drawn at random, always the
-            same. (default: ``8192``)
+            same. (default: ``4096``)
 
     Returns:
         the mean over users of two items or more, and its standard error; 0 where there are none.

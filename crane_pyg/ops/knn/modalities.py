@@ -48,7 +48,9 @@ def modality_knn_graph(
     known = present.any(dim=1)
     if not known.any():
         raise ValueError("some item must have a modality (got none that has)")
-    patterns, pattern = torch.unique(present, dim=0, return_inverse=True)
+    bits = 2 ** torch.arange(len(masks), device=known.device)
+    numbers, pattern = torch.unique((present * bits).sum(dim=1), return_inverse=True)
+    patterns = (numbers.unsqueeze(1) & bits) != 0
     squares = [_mean_square(x, mask) for x, mask in zip(xs, masks, strict=True)]
     padded = [_padded(*part) for part in zip(xs, masks, squares, strict=True)]
     parts = []

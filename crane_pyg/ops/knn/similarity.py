@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from crane_pyg.ops.csr import csr_graph
+from crane_pyg.ops.sparse import spmm
+
 CHUNK = 1 << 24  # elements gathered at once: raw features are thousands of channels wide
 
 
@@ -67,8 +70,8 @@ def edge_cosine(x: Tensor, edge_index: Tensor) -> Tensor:
 
 
 class _Products(torch.autograd.Function):
-    """Inner products of the two ends of every edge; gathers some edges at a time, and anew in the
-    backward pass: the ends of all are many times as large as the rows themselves."""
+    """Inner products of the two ends of every edge; gathers some edges at a time, for the ends of
+    all are many times as large as the rows themselves. Its gradient is a sparse product."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, edge_index: Tensor) -> Tensor:
@@ -80,13 +83,9 @@ class _Products(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, edge_index = ctx.saved_tensors
-        out, done = torch.zeros_like(x), 0
-        for src, dst in _some_edges(x, edge_index):
-            g = grad[done : done + src.numel()].unsqueeze(1)
-            for one, other in ((src, dst), (dst, src)):
-                out.index_put_((one,), x.index_select(0, other).mul_(g), accumulate=True)
-            done += src.numel()
-        return out, None
+        graph = csr_graph(edge_index, grad, size=(x.size(0), x.size(0)))
+        with torch.autocast(x.device.type, enabled=False):
+            return spmm(graph, x) + spmm(graph.transpose(), x), None
 
 
 def _some_edges(x: Tensor, edge_index: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
