@@ -97,7 +97,7 @@ def test_a_short_training_tells_narrow_tastes_from_wide_ones(per_user, chosen):
 def test_an_epoch_of_many_pairs_is_a_sample_of_them():
     edge_index = torch.arange(3_000_000).repeat(2, 1)
     sizes = [batch.size(1) for batch, _ in temperature_choice._batches(edge_index, 7, None)]
-    assert sizes == [8192] * 128 * 3
+    assert sizes == [8192] * 128 * 2
 
 
 def test_a_draw_of_its_own_leaves_the_global_one_alone():

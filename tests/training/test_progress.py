@@ -39,7 +39,14 @@ def test_what_is_left_is_counted_from_where_this_process_began(capsys, monkeypat
 @pytest.mark.parametrize("terminal", [False, True])
 def test_what_the_model_chose_after_training_is_told(checkerboard, capsys, monkeypatch, terminal):
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
-    result = fit(build(checkerboard), checkerboard, **SHORT | {"progress": True})
+    model = build(checkerboard, LightGCN)
+
+    def calibrate(*_):
+        model.user_embedding.weight.data.neg_()
+        return 0.0
+
+    monkeypatch.setattr(model, "calibrate", calibrate)
+    result = fit(model, checkerboard, **SHORT | {"progress": True, "monitor": "GMean@20"})
     last = capsys.readouterr().err.splitlines()[-1]
     before = max(row["GMean@20"] for row in result.history)
     assert before != result.best_score
