@@ -5,10 +5,10 @@
 What counts: constructing the model, training with its evaluations up to the epoch whose weights are
 kept, and what is chosen afterwards. What patience spends behind that epoch does not count, but is
 written beside it. Rounds over all rivals, one after another, so that a machine's moods meet each;
-seconds by the clock and of the processor. What is solved has its published settings. `curve` is the
-validation score after each evaluation and the processor seconds until then. One JSON line per run
-(those there are not run again), then the ratio of the medians to that of the first, and what CRANE
-took until it was as good as the preset at its best, of the same seed.
+seconds by the clock and of the processor. What is solved has its published settings. `curve` is
+Recall@20 on validation after each evaluation and the processor seconds until then. One JSON line
+per run (those there are not run again), then the ratio of the medians to that of the first, and
+what CRANE took until it was as good as the preset at its best, of the same seed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from crane_pyg.datasets import load_dataset
 from crane_pyg.experiments import complete_settings, construct_model, split_settings
 from crane_pyg.training import fit
 
-MONITOR = "Recall@20"  # which chooses the best epoch
+CURVE = "Recall@20"  # whatever chooses the best epoch
 RIVALS = {
     "CRANE": ("crane", None),
     "CRANE, preset bpr": ("crane", "bpr"),
@@ -42,9 +42,9 @@ def run(name: str, data: HeteroData, seed: int) -> dict[str, Any]:
 
     def look(row: Any) -> None:
         clocks.append((time.perf_counter(), time.process_time()))
-        if row is not None and MONITOR in row:
+        if row is not None and CURVE in row:
             seconds = clocks[-1][1] - clocks[0][1]
-            curve.append([round(seconds, 2), round(row[MONITOR], 4)])
+            curve.append([round(seconds, 2), round(row[CURVE], 4)])
 
     settings = complete_settings(key, preset=preset)
     look(None)
@@ -58,6 +58,7 @@ def run(name: str, data: HeteroData, seed: int) -> dict[str, Any]:
     return {
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
+        "monitor": result.monitor,
         "val": round(result.best_score, 4),
         "seconds": round(spent[0], 2),
         "processor_seconds": round(spent[1], 2),

@@ -3,11 +3,12 @@
 from typing import Any
 
 from crane_pyg.nn.models.recommender import Preset
+from crane_pyg.nn.objectives.negatives import MAX_NEGATIVES
 
 BPR: dict[str, Any] = {
     "k": 5,
     "refresh": "epoch",
-    "ranking_max_negatives": 1024,
+    "ranking_max_negatives": MAX_NEGATIVES,
     "drop_edge": None,
     "semantic_profile": "sqrt",
     "ranking": "bpr",
