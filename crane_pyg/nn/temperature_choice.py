@@ -77,25 +77,28 @@ def _ndcg_at(
     most of a step's time is not spent on the rows.
     """
     edge_index = data[USER_TO_ITEM].edge_index
-    generator = torch.Generator().manual_seed(0)
-    user, item = (_table(n, rank, generator).to(edge_index.device) for n in sizes(data))
+    generator, nodes = torch.Generator().manual_seed(0), sizes(data)
+    user, item = (_table(n, rank, generator).to(edge_index.device) for n in nodes)
     spectral_start(user, item, data, vectors=vectors)
-    users, items = (x.repeat(len(temperatures), 1).requires_grad_() for x in (user, item))
-    rate = 1 / edge_index.new_tensor(temperatures, dtype=user.dtype).view(-1, 1, 1)
-    optimizer = torch.optim.SparseAdam([users, items], lr=_LR)
-    for (source, pos), neg in _batches(edge_index, item.size(0), generator):
+    table = torch.cat([user, item]).repeat(len(temperatures), 1).requires_grad_()
+    first = torch.arange(0, table.size(0), sum(nodes), device=table.device).unsqueeze(1)
+    rate = 1 / table.new_tensor(temperatures).view(-1, 1, 1)
+    optimizer = torch.optim.SparseAdam([table], lr=_LR)
+    for (source, pos), neg in _batches(edge_index, nodes[1], generator):
         optimizer.zero_grad()
         hidden = (pos.unsqueeze(1) == neg).repeat(len(temperatures), 1)
-        u = rate * _unit(users, source, user.size(0))
-        both = _unit(items, torch.cat([pos, neg]), item.size(0))
-        i, j = both[:, : len(pos)], both[:, len(pos) :]
+        row = torch.cat([source, nodes[0] + pos, nodes[0] + neg])
+        rows = F.embedding(first + row, table, sparse=True)
+        unit = unit_rows(rows.flatten(0, 1)).view(rows.shape)
+        u, i, j = torch.split(unit, [len(source), len(pos), len(neg)], dim=1)
+        u = rate * u
         logits = (u * i).sum(2).flatten(), (u @ j.mT).flatten(0, 1)
         costs: Tensor = CrossEntropy.apply(*logits, hidden, 1.0)  # type: ignore[no-untyped-call]
         (costs.sum() / len(pos)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()  # type: ignore[no-untyped-call]
     found = []
-    tables = (torch.split(x.detach(), len(start)) for x, start in ((users, user), (items, item)))
-    for one, other in zip(*tables, strict=True):
+    for learned in torch.split(table.detach(), sum(nodes)):
+        one, other = torch.split(learned, [*nodes])
         ndcg = ndcg_of_folds(data, one, [unit_rows(other)], k)
         assert ndcg is not None
         found.append(ndcg[0])
@@ -104,13 +107,6 @@ def _ndcg_at(
 
 def _table(size: int, width: int, generator: torch.Generator) -> Tensor:
     return torch.nn.init.xavier_uniform_(torch.empty(size, width), generator=generator)
-
-
-def _unit(tables: Tensor, row: Tensor, size: int) -> Tensor:
-    """Rows of each of several tables, one below the other, scaled to length one."""
-    first = torch.arange(0, tables.size(0), size, device=row.device)
-    rows = F.embedding(first.unsqueeze(1) + row, tables, sparse=True)
-    return unit_rows(rows.flatten(0, 1)).view(rows.shape)
 
 
 def _batches(
