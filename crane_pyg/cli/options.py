@@ -25,6 +25,7 @@ TRAINING_HELPS = {
     "batch_size": "interactions per step; users, for multivae",
     "steps_per_epoch": "the most: more data make larger batches, if none are given",
     "lr": "learning rate",
+    "decay_epochs": "over so many epochs the learning rate falls to a tenth; 0 leaves it",
     "patience": "evaluations without improvement before training stops",
     "eval_every": "epochs between evaluations",
     "monitor": "the validation score that chooses the best epoch; GMean is of Recall and NDCG",

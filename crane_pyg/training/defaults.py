@@ -21,6 +21,8 @@ class TrainingSettings(NamedTuple):
             the learning rate with it, see :func:`~crane_pyg.training.steps.plan_steps`. ``None``
             sets no limit.
         lr: Adam's learning rate.
+        decay_epochs: over how many epochs the learning rate falls to a tenth, where it stays, see
+            :class:`~crane_pyg.training.steps.Schedule`; 0 leaves it.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by; ``'GMean@20'`` is the geometric
@@ -43,6 +45,7 @@ class TrainingSettings(NamedTuple):
     batch_size: int = 1024
     steps_per_epoch: int | None = 128
     lr: float = 1e-3
+    decay_epochs: float = 0.0
     patience: int = 20  # with 10 some seeds stop too early: see benchmarks/results
     eval_every: int = 1
     monitor: Monitor = "Recall@20"

@@ -10,17 +10,17 @@ from torch_geometric.data import HeteroData
 from crane_pyg.nn.models import Recommender, SolvedRecommender
 from crane_pyg.training.defaults import Precision
 from crane_pyg.training.sampling import TripletSampler
-from crane_pyg.training.steps import WarmUp
+from crane_pyg.training.steps import Schedule
 
 
 def build_optimizer(model: Recommender, lr: float) -> torch.optim.Optimizer:
-    """Returns Adam over the model's parameter groups.
+    """Returns AdamW over the model's parameter groups, which is Adam where none decays.
 
     Args:
         model: to train.
-        lr: the learning rate; a group of the model's may take a share of it.
+        lr: the learning rate; a group of the model's may take a share of it, and decay.
     """
-    return torch.optim.Adam(model.parameter_groups(lr), fused=True)
+    return torch.optim.AdamW(model.parameter_groups(lr), weight_decay=0.0, fused=True)
 
 
 def train_epoch(
@@ -28,7 +28,7 @@ def train_epoch(
     data: HeteroData,
     sampler: TripletSampler,
     optimizer: torch.optim.Optimizer,
-    warm_up: WarmUp | None = None,
+    schedule: Schedule | None = None,
     precision: Precision = "float32",
 ) -> dict[str, float]:
     """Train for one pass over the interactions.
@@ -38,7 +38,7 @@ def train_epoch(
         data: the graph.
         sampler: draws the batches.
         optimizer: updates the model's parameters, such as :func:`build_optimizer` returns it.
-        warm_up: sets the optimiser's learning rates before each step. (default: they stay)
+        schedule: sets the optimiser's learning rates before each step. (default: they stay)
         precision: of the loss, see :class:`~crane_pyg.training.TrainingSettings`.
 
     Returns:
@@ -58,8 +58,8 @@ def train_epoch(
         loss = torch.stack(list(terms.values())).sum()
         with torch.autocast(device, enabled=False):  # backward repeats forward's types
             torch.autograd.backward(loss)
-        if warm_up is not None:
-            warm_up.step()
+        if schedule is not None:
+            schedule.step()
         optimizer.step()
         for name, value in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0) + value.detach()

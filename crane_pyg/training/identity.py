@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from crane_pyg.nn.models import Recommender
 
-RESULTS = 6
+RESULTS = 7
 """Raised with every change of this package after which the same run ends in other numbers."""
 
 VERSIONS = {"results": RESULTS, "torch": ".".join(torch.__version__.split(".")[:2])}

@@ -36,7 +36,7 @@ from crane_pyg.training.memory import keep_freed_memory, peak_memory_mb
 from crane_pyg.training.progress import Progress
 from crane_pyg.training.result import FitResult
 from crane_pyg.training.sampling import TripletSampler
-from crane_pyg.training.steps import WarmUp, plan_steps
+from crane_pyg.training.steps import Schedule, plan_steps
 
 
 def fit(
@@ -47,6 +47,7 @@ def fit(
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     lr: float | None = None,
+    decay_epochs: float | None = None,
     patience: int | None = None,
     eval_every: int | None = None,
     monitor: Monitor | None = None,
@@ -85,6 +86,8 @@ def fit(
             the learning rate with it, see :func:`~crane_pyg.training.steps.plan_steps`. Without a
             limit where ``batch_size`` alone is given.
         lr: Adam's learning rate.
+        decay_epochs: over how many epochs the learning rate falls to a tenth, where it stays, see
+            :class:`~crane_pyg.training.steps.Schedule`; 0 leaves it.
         patience: evaluations without a better score before training stops.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         monitor: the validation score to choose the best epoch by; ``'GMean@20'`` is the geometric
@@ -118,6 +121,7 @@ def fit(
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         lr=lr,
+        decay_epochs=decay_epochs,
         patience=patience,
         eval_every=eval_every,
         monitor=monitor,
@@ -130,6 +134,7 @@ def fit(
         batch_size,
         steps_per_epoch,
         lr,
+        decay_epochs,
         patience,
         eval_every,
         monitor,
@@ -150,7 +155,7 @@ def fit(
     keep_freed_memory()
     seed_everything(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    optimizer = warm_up = average = None
+    optimizer = schedule = average = None
     if isinstance(model, SolvedRecommender):
         epochs = min(epochs, model.passes or epochs)
         run_epoch = partial(solve_epoch, model, data)
@@ -165,11 +170,11 @@ def fit(
         steps = plan_steps(sampler.num_rows, batch_size, steps_per_epoch)
         sampler.batch_size = steps.batch_size
         optimizer = build_optimizer(model, lr * steps.growth)
-        warm_up = WarmUp(optimizer, steps.warm_up)
+        schedule = Schedule(optimizer, steps.warm_up, decay_epochs * len(sampler))
         if average_epochs:
             average = AveragedWeights(model, average_epochs * len(sampler))
             optimizer.register_step_post_hook(average.update)
-        run_epoch = partial(train_epoch, model, data, sampler, optimizer, warm_up, precision)
+        run_epoch = partial(train_epoch, model, data, sampler, optimizer, schedule, precision)
     ranking: dict[str, Any] = {"protocol": protocol, "max_users": eval_users}
     result = FitResult(monitor)
     best_state = copy.deepcopy(model.state_dict())
@@ -179,6 +184,7 @@ def fit(
         "batch_size": batch_size,
         "steps_per_epoch": steps_per_epoch,
         "lr": lr,
+        "decay_epochs": decay_epochs,
         "eval_every": eval_every,
         "monitor": monitor,
         "eval_users": eval_users,
@@ -193,8 +199,8 @@ def fit(
     ranks.check_alike("data and settings", identity)
     if store is not None and store.path.exists():
         best_state = store.load(model, optimizer, average, generator, result, identity)
-        if warm_up is not None:
-            warm_up.done = result.epochs * len(sampler)
+        if schedule is not None:
+            schedule.done = result.epochs * len(sampler)
         if not result.begins(epochs, patience, eval_every):
             raise ValueError(
                 f"'{store.path}' holds {result.epochs} epochs of another length of training; "

@@ -44,23 +44,42 @@ def plan_steps(rows: int, batch_size: int, steps_per_epoch: int | None) -> Steps
     return Steps(grown, min(MOST_GROWTH, math.sqrt(grown / batch_size)), -(-rows // grown))
 
 
-class WarmUp:
-    """Raises the learning rates of an optimiser in a line, to those that it has now.
+LEAST_RATE = 0.1  # of the learning rate, which it falls to
+LEAST_FALL = 512  # steps over which it falls: small sets have few in an epoch
+
+
+class Schedule:
+    """The learning rates of an optimiser, step by step, as shares of those that it has now.
+
+    They rise in a line, then fall in one to :data:`LEAST_RATE` of what they were, where they stay.
+    So there is no end to train towards: how long a training lasts is left to validation.
 
     Args:
         optimizer: whose rates are set.
-        num_steps: after how many steps they are what they were; 0 leaves them alone.
+        warm_up: after how many steps they are what they were; 0 begins with that.
+        decay: over how many steps, from the first on, they fall, at least :data:`LEAST_FALL`; 0
+            lets them stay.
+
+    Attributes:
+        done: how many steps were taken.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, num_steps: int) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, warm_up: int, decay: float) -> None:
         self.optimizer = optimizer
-        self.num_steps = num_steps
+        self.warm_up = warm_up
+        self.decay = decay and max(decay, LEAST_FALL)
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.done = 0
 
     def step(self) -> None:
         """To be called before each step of the optimiser."""
+        share = self._share(self.done)
         self.done += 1
-        if self.done <= self.num_steps:
-            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * self.done / self.num_steps
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
+
+    def _share(self, before: int) -> float:
+        """The share of a step that so many come before."""
+        risen = min(1.0, (before + 1) / self.warm_up) if self.warm_up else 1.0
+        fallen = min(1.0, before / self.decay) if self.decay else 0.0
+        return risen * (1 - fallen * (1 - LEAST_RATE))

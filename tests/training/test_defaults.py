@@ -25,10 +25,11 @@ def test_fit_and_the_commands_have_the_defaults_of_the_table(capsys, name):
 
 
 def test_a_model_may_have_defaults_of_its_own_and_what_is_given_wins():
-    assert training_settings(CRANE).lr == 4e-3
+    assert training_settings(CRANE).lr == 1.2e-2
     assert training_settings(CRANE, lr=0.5, epochs=None).lr == 0.5
-    assert complete_settings("crane")["lr"] == 4e-3
-    assert complete_settings("crane", preset="bpr")["lr"] == 1e-3
+    assert complete_settings("crane")["lr"] == 1.2e-2
+    bpr = complete_settings("crane", preset="bpr")
+    assert (bpr["lr"], bpr["decay_epochs"], bpr["weight_decay"]) == (1e-3, 0.0, 0.0)
 
 
 def test_patience_is_what_the_results_ask_for():

@@ -44,6 +44,26 @@ def test_groups_have_rates_of_their_own(checkerboard):
     assert sorted({group["lr"] for group in optimizer.param_groups}) == pytest.approx([0.001, 0.01])
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+def test_weights_decay_where_cosines_are_compared(checkerboard, similarity):
+    """By their share of the learning rate, beside a step that is Adam's."""
+
+    def stepped(decay):
+        model = build(checkerboard, ranking_similarity=similarity, weight_decay=decay)
+        before = {name: x.detach().clone() for name, x in model.named_parameters()}
+        optimizer = build_optimizer(model, lr=0.01)
+        model.loss(checkerboard, *next(iter(sampler_of(checkerboard))))["softmax"].backward()
+        optimizer.step()
+        return before, dict(model.named_parameters())
+
+    before, plain = stepped(0.0)
+    _, decayed = stepped(3.0)
+    for name, weight in decayed.items():
+        rate = 0.001 if name.startswith("item_graph.") else 0.01
+        shrunk = 3.0 * rate * before[name] if similarity == "cosine" else 0.0
+        torch.testing.assert_close(weight, plain[name] - shrunk, atol=1e-6, rtol=0)
+
+
 def test_half_precision_is_of_the_loss_alone(checkerboard):
     def trained(precision):
         model = build(checkerboard, LightGCN)

@@ -1,6 +1,6 @@
 import inspect
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -41,34 +41,34 @@ class CRANE(Recommender):
     .. math::
         \hat{y}_{ui} = (\mathbf{e}_u + \mathbf{h}_u)^{\top} (\mathbf{e}_i + \mathbf{h}_i).
 
-    Defaults are the reading that does best on validation (``benchmarks/results/``): sampled
-    softmax, users fitted and what the interactions alone say added afterwards. ``preset('bpr')``
-    trains as the paper does, with BPR and nothing added; the recipe as printed, ``preset('paper')``
-    and with Table 3's values ``preset('baby')`` and so on, loses to LightGCN on real data.
+    Defaults do best on validation (``benchmarks/results/``): sampled softmax, users fitted and what
+    the interactions alone say added afterwards. ``preset('bpr')`` trains as the paper does; its
+    recipe as printed, ``preset('paper')`` and others, loses to LightGCN on real data.
 
     Args:
         num_users, num_items (int): sizes.
         embedding_dim (int): :math:`d`. (default: ``64``)
         encoder (CollaborativeEncoder, optional): eq. 2-4. (default: two layers, their mean)
         item_graph (ItemGraph, optional): which items resemble each other; without one,
-            :math:`\mathbf{h}` is zero. Its parameters are drawn anew with the model's own; what
-            :meth:`~crane_pyg.nn.ItemGraph.warm_start` sets is for afterwards. (default: ``None``)
+            :math:`\mathbf{h}` is zero. It is drawn anew with the model, so
+            :meth:`~crane_pyg.nn.ItemGraph.warm_start` is for afterwards. (default: ``None``)
         num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         content_term (ContentTerm, optional): what features add to embeddings. (default: ``None``)
         semantic_profile (str, optional): :class:`~crane_pyg.nn.UserProfile` of eq. 16. Without it
-            :math:`\mathbf{h}_u` is zero: what an item resembles says more of who takes it than of
-            what they are, once the item's own embedding is passed on. (default: ``None``)
-        dual_fusion (bool): false trains the two branches apart, each with embeddings and a ranking
-            loss of its own, and adds up their scores: :math:`\mathbf{z} = [\mathbf{e} ;
-            \mathbf{h}]`, twice as wide. (default: ``True``)
-        objective (Objective, optional): the loss; its contrastive term is between
-            :math:`\mathbf{e}` and :math:`\mathbf{h}`. (default: sampled softmax, 512 negatives)
+            :math:`\mathbf{h}_u` is zero: what an item resembles says who takes it rather than what
+            they are. (default: ``None``)
+        dual_fusion (bool): false trains the branches apart, each with embeddings and a loss of its
+            own, and adds up: :math:`\mathbf{z} = [\mathbf{e} ; \mathbf{h}]`. (default: ``True``)
+        objective (Objective, optional): the loss; its contrastive term is between the two
+            branches. (default: sampled softmax, 512 negatives)
         history_fit (HistoryFit, optional): what may move the users' vectors once the model is
             trained, where :meth:`fold_in` knows how new ones start. (default: ``None``)
-        residual (Residual, optional): what is added to the scores once the model is trained.
-            (default: ``None``)
+        residual (Residual, optional): what is added to the trained scores. (default: ``None``)
         graph_lr (float): learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
+        weight_decay (float): share of the learning rate by which a step shrinks the weights, where
+            cosines are compared: they feel no lengths, but the longer, the less embeddings turn at
+            a step. (default: ``1.5``)
 
     Raises:
         ValueError: if branches trained apart lack an item graph, or contrast, or if either comes
@@ -97,6 +97,7 @@ class CRANE(Recommender):
         history_fit: HistoryFit | None = None,
         residual: Residual | None = None,
         graph_lr: float = 0.1,
+        weight_decay: float = 1.5,
     ) -> None:
         super().__init__()
         self.objective = objective or Objective(SampledSoftmax(max_negatives=512))
@@ -114,6 +115,7 @@ class CRANE(Recommender):
         self.out_channels = embedding_dim if dual_fusion else 2 * embedding_dim
         self.num_item_layers = num_item_layers
         self.graph_lr = graph_lr
+        self.weight_decay = weight_decay
         self.user_embedding = Embedding(num_users, embedding_dim)
         self.item_embedding = Embedding(num_items, embedding_dim)
         self.encoder = encoder or CollaborativeEncoder(embedding_dim)
@@ -170,11 +172,11 @@ class CRANE(Recommender):
                 part.reset_parameters()
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        if self.item_graph is None:
-            return super().parameter_groups(lr)
+        own = [] if self.item_graph is None else [*self.item_graph.parameters()]
         rest = [p for name, p in self.named_parameters() if not name.startswith("item_graph.")]
-        own = [*self.item_graph.parameters()]
-        return [{"params": rest, "lr": lr}, {"params": own, "lr": lr * self.graph_lr}]
+        decay = self.weight_decay if self.objective.ranking.similarity == "cosine" else 0.0
+        groups = {"params": rest, "lr": lr}, {"params": own, "lr": lr * self.graph_lr}
+        return [group | {"weight_decay": decay} for group in groups if group["params"]]
 
     def start_epoch(self, data: HeteroData) -> None:
         self.encoder.start_epoch()
@@ -240,19 +242,17 @@ class CRANE(Recommender):
         taken = self._unweighted(data)
         if profile.profile == "attention":  # others go column by column
             return self.columns.across(lambda items: profile(items, taken, rows=users), h_item)
-        found: Tensor = profile(h_item, taken, rows=users)
-        return found
+        return cast(Tensor, profile(h_item, taken, rows=users))
 
     def _own(self, data: HeteroData) -> Tensor:
-        """The items' embeddings. One that nobody took has none: it is what its neighbours are, and
-        what its content says."""
+        """The items' embeddings; of one that nobody took, what its content says alone."""
         to_item = self.user_item_graphs(data)[0]
         unseen = self._unseen((to_item.weight,), lambda: torch.where(to_item.in_degree == 0)[0])
         own = self.item_embedding.weight.index_fill(0, unseen, 0)
         if self.content_term is None:
             return own
-        weight = self.columns.own(self.content_term.weight)
-        return torch.addmm(own, self.content_term.coordinates(data), weight)
+        coordinates = self.content_term.coordinates(data)
+        return own + coordinates @ self.columns.own(self.content_term.weight)
 
     def fold_in(self, data: HeteroData) -> FoldIn | None:
         graphs = self.user_item_graphs(data)

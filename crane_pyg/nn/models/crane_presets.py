@@ -17,6 +17,7 @@ BPR: dict[str, Any] = {
     "content_term": False,
     "fit_users": False,
     "residual": None,
+    "weight_decay": 0.0,
     "impl": "auto",
 }
 PAPER: dict[str, Any] = BPR | {
@@ -35,8 +36,14 @@ PAPER: dict[str, Any] = BPR | {
     "l2_of": "all",
     "reduction": "sum",
 }
-PLAIN: dict[str, Any] = {"average_epochs": 0.0, "monitor": "Recall@20"}
-FIT: dict[str, Any] = {"lr": 4e-3, "average_epochs": 2.0, "patience": 8, "monitor": "GMean@20"}
+PLAIN: dict[str, Any] = {"decay_epochs": 0.0, "average_epochs": 0.0, "monitor": "Recall@20"}
+FIT: dict[str, Any] = {
+    "lr": 1.2e-2,
+    "decay_epochs": 12.0,
+    "average_epochs": 2.0,
+    "patience": 8,
+    "monitor": "GMean@20",
+}
 
 
 def _table3(

@@ -70,6 +70,7 @@ class CRANESettings(RankingSettings):
             every batch, is what the paper prints. (default: ``4``, every fourth epoch)
         graph_lr: learning rate of the item graph's parameters relative to the others'.
             (default: ``0.1``)
+        weight_decay: see :class:`~crane_pyg.nn.models.CRANE`. (default: ``1.5``)
         beta: weight of the contrastive term; zero, which leaves it out, does best on the data here.
             (default: ``0.0``)
         temperature: :math:`\tau` of the contrastive term. (default: ``0.2``)
@@ -124,6 +125,7 @@ class CRANESettings(RankingSettings):
     gain: bool = False
     refresh: Refresh = 4
     graph_lr: float = 0.1
+    weight_decay: float = 1.5
     ranking: RankingName = "softmax"
     ranking_max_negatives: int = 512
     ranking_similarity: Similarity | Literal["auto"] = "auto"  # type: ignore[assignment]
@@ -164,6 +166,7 @@ class CRANESettings(RankingSettings):
             "history_fit": HistoryFit(objective.ranking) if self.fit_users else None,
             "residual": self._residual(modalities, num_items),
             "graph_lr": self.graph_lr,
+            "weight_decay": self.weight_decay,
         }
 
     def _residual(self, modalities: Mapping[str, int], num_items: int) -> Residual | None:
