@@ -104,7 +104,7 @@ SEARCH_SPACES: dict[str, dict[str, list[Any]]] = {
     "crane": {
         "ranking": ["softmax", "bpr"],
         "ranking_similarity": ["auto", "cosine", "inner"],
-        "lr": [4e-3, 1e-2, 1e-3],
+        "lr": [1.2e-2, 4e-3, 1e-3],
         "l2": [0.0, 1e-3],
         "k": [10, 5],
         "drop_edge": ["auto", None, "multinomial"],

@@ -196,7 +196,7 @@ def test_a_folder_is_data_too(capsys, tmp_path):
         (["train", "nowhere"], "one of the presets tiny"),
         (["train", "tiny", "--model", "crane9"], "crane9"),
         (["train", "tiny", "--set", "k"], "NAME=VALUE (got 'k')"),
-        (["train", "tiny", "--set", "kk=3"], "warm_start (got 'kk')"),
+        (["train", "tiny", "--set", "kk=3"], "weight_decay (got 'kk')"),
         (["train", "tiny", "--set", "k=many"], "k of crane must be int (got 'many')"),
         (["train", "tiny", "--set", "k=500"], "(got k=500"),
         (
