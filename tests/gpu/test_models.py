@@ -59,7 +59,7 @@ def one_epoch(data):
 def train(model, data, device, triplets):
     """The loss of each batch, and the model after them."""
     model, data = copy_to(device, model), copy_to(device, data)
-    optimizer = torch.optim.Adam(model.parameter_groups(1e-3), fused=True)
+    optimizer = torch.optim.AdamW(model.parameter_groups(1e-3), weight_decay=0.0, fused=True)
     model.start_epoch(data)
     losses = []
     for batch in triplets:

@@ -122,7 +122,7 @@ def test_a_training_step_never_waits_between_rebuilds(name, ranking, data, monke
         monkeypatch.setattr("crane_pyg.nn.objectives.negatives.distinct", padded_distinct)
     data = copy_to(DEVICE, data)
     model = build(name, data, ranking=ranking).to(DEVICE)
-    optimizer = torch.optim.Adam(model.parameter_groups(1e-3), fused=True)
+    optimizer = torch.optim.AdamW(model.parameter_groups(1e-3), weight_decay=0.0, fused=True)
     total = torch.zeros((), device=DEVICE)
 
     def step(batch):

@@ -262,7 +262,7 @@ class Recommender(nn.Module):
         raise NotImplementedError
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        """Parameters and their learning rates, as :class:`torch.optim.Optimizer` takes them."""
+        """Parameters, their learning rates and decays, as :class:`torch.optim.AdamW` takes them."""
         return [{"params": list(self.parameters()), "lr": lr}]
 
     def num_learned(self) -> int:
