@@ -55,10 +55,10 @@ class CRANE(Recommender):
         num_item_layers (int): :math:`L_{II}`. (default: ``1``)
         content_term (ContentTerm, optional): what features add to embeddings. (default: ``None``)
         semantic_profile (str, optional): :class:`~crane_pyg.nn.UserProfile` of eq. 16. Without it
-            :math:`\mathbf{h}_u` is zero: what an item resembles says who takes it rather than what
-            they are. (default: ``None``)
+            :math:`\mathbf{h}_u` is zero: what an item resembles says more of who takes it than of
+            what they are. (default: ``None``)
         dual_fusion (bool): false trains the branches apart, each with embeddings and a loss of its
-            own, and adds up: :math:`\mathbf{z} = [\mathbf{e} ; \mathbf{h}]`. (default: ``True``)
+            own; scores add up: :math:`\mathbf{z} = [\mathbf{e} ; \mathbf{h}]`. (default: ``True``)
         objective (Objective, optional): the loss; its contrastive term is between the two
             branches. (default: sampled softmax, 512 negatives)
         history_fit (HistoryFit, optional): what may move the users' vectors once the model is
@@ -245,7 +245,7 @@ class CRANE(Recommender):
         return cast(Tensor, profile(h_item, taken, rows=users))
 
     def _own(self, data: HeteroData) -> Tensor:
-        """The items' embeddings; of one that nobody took, what its content says alone."""
+        """The items' embeddings; one that nobody took has none but what its content says."""
         to_item = self.user_item_graphs(data)[0]
         unseen = self._unseen((to_item.weight,), lambda: torch.where(to_item.in_degree == 0)[0])
         own = self.item_embedding.weight.index_fill(0, unseen, 0)
